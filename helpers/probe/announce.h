@@ -1,0 +1,32 @@
+/* announce.h - make our neighbours know a new interface the moment it is up.
+ *
+ * Docker names a container before its interface works. Whoever asks then gets no ARP answer, and
+ * the kernel asks again only a second later. So this runs in the container's network namespace
+ * beforehand, waits for the interface that leads straight to the callers, and makes the kernel
+ * itself speak to them: from its questions they learn who we are, and what waited leaves at once. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum announce_result {
+    ANNOUNCE_SPOKEN,       /* an interface came, and we spoke */
+    ANNOUNCE_NO_INTERFACE, /* none came in time */
+    ANNOUNCE_STOPPED,      /* announce_stop was called */
+    ANNOUNCE_FAILED,       /* *error says why (-errno) */
+};
+
+struct announce_limits {
+    uint64_t wait_ms;  /* for the interface */
+    uint64_t speak_ms; /* how long to speak, every 10 ms */
+};
+
+/* Wait and speak. `to` holds `count` callers' addresses (their port is not looked at); `ready` is
+ * called once nothing can be missed any more. */
+enum announce_result announce(const struct sockaddr_storage *to, size_t count,
+                              const struct announce_limits *limits, void (*ready)(void),
+                              int *error) __attribute__((warn_unused_result));
+
+/* Make a running announce() return soon; may be called in a signal handler. */
+void announce_stop(void);
