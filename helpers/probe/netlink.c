@@ -1,9 +1,9 @@
 #include "netlink.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,7 +165,8 @@ int netlink_read_route(const unsigned char *buf, size_t len, struct netlink_rout
 int netlink_read_link(const unsigned char *buf, size_t len, struct netlink_link *link)
 {
     struct ifinfomsg body;
-    size_t at, end;
+    size_t at, end, value, value_len;
+    uint16_t type;
 
     *link = (struct netlink_link){0};
     int error = open_answer(buf, len, RTM_NEWLINK, &body, sizeof body, &at, &end);
@@ -174,7 +175,9 @@ int netlink_read_link(const unsigned char *buf, size_t len, struct netlink_link 
     if (error)
         return error;
 
-    link->usable = (body.ifi_flags & IFF_UP) && (body.ifi_flags & IFF_RUNNING);
+    while (next_attribute(buf, &at, end, &type, &value, &value_len))
+        if (type == IFLA_OPERSTATE && value_len == 1)
+            link->usable = (body.ifi_flags & IFF_UP) && buf[value] == IF_OPER_UP;
     return 0;
 }
 

@@ -1,0 +1,75 @@
+/* daemon.h - what checker and web have in common: arguments, settings, signals, /healthz,
+ * /metrics, hardening. A program fills a struct daemon_program and calls:
+ *
+ *   struct daemon d;
+ *   int code;
+ *   if (daemon_arguments(&program, argc, argv, &code)) return code;  // --help, --version, wrong
+ *   ... its own settings ...
+ *   code = daemon_start(&d, &program);                               // 0, or an exit code
+ *   ... its own handles on &d.loop ...
+ *   return code ? code : daemon_run(&d);
+ *
+ * Settings: PORT, and SERVER_* (see docs/helpers.md). */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "server.h"
+#include "util.h"
+
+enum {
+    DAEMON_OK = 0,
+    DAEMON_FAILED = 1, /* the machine said no: port in use, no memory */
+    DAEMON_USAGE = 2,  /* arguments or settings are wrong */
+};
+
+enum { DAEMON_ROUTES_MAX = 32 };
+
+struct daemon_program {
+    const char *name;                  /* "web": in log lines, --version, names of metrics */
+    const char *help;                  /* what --help prints */
+    const struct server_route *routes; /* its own; /healthz and /metrics are added */
+    void (*metrics)(struct text *out, void *data); /* its own metrics, or NULL */
+    void (*stop)(void *data);    /* SIGTERM or SIGINT: close your handles; requests in flight are
+                                    still answered, so close what they need in `drained` */
+    void (*drained)(void *data); /* the last connection is closed: close everything else */
+    void *data;
+};
+
+struct daemon {
+    uv_loop_t loop;
+    struct server server;
+    const struct daemon_program *program;
+    uv_signal_t on_term;
+    uv_signal_t on_int;
+    bool stopping;
+    uint64_t started_ms;
+    struct server_route routes[DAEMON_ROUTES_MAX + 3];
+};
+
+/* Deal with --help and --version, and with arguments that nobody knows. True: the program ends
+ * with *code. False: go on. */
+bool daemon_arguments(const struct daemon_program *program, int argc, char **argv,
+                      int *code) MUST_CHECK;
+
+/* Read the settings, listen, catch the signals, log one line. 0 or an exit code, with one line on
+ * stderr; then nothing is left to undo. */
+int daemon_start(struct daemon *d, const struct daemon_program *program) MUST_CHECK;
+
+/* Give up what is not needed any more (daemon_harden), run until a signal has stopped it and
+ * everything is closed, and say with what code to exit. */
+int daemon_run(struct daemon *d) MUST_CHECK;
+
+/* Stop as SIGTERM does. */
+void daemon_stop(struct daemon *d);
+
+/* No new privileges; no file written, created or executed (Landlock); only the system calls a
+ * small network daemon needs (seccomp). What the kernel does not offer is left out quietly. */
+void daemon_harden(void);
+
+/* The version this was built as. */
+const char *daemon_version(void);
+
+#endif
