@@ -11,7 +11,7 @@
 #include "slice.h"
 
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 
 /* -- text: a builder over memory of the caller ------------------------------------------------
  *
