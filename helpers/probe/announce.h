@@ -3,12 +3,17 @@
  * Docker names a container before its interface works. Whoever asks then gets no ARP answer, and
  * the kernel asks again only a second later. So this runs in the container's network namespace
  * beforehand, waits for the interface that leads straight to the callers, and makes the kernel
- * itself speak to them: from its questions they learn who we are, and what waited leaves at once. */
-#pragma once
+ * itself ask something there: every caller that waits for us hears who we are and sends at once. */
+#ifndef ANNOUNCE_H
+#define ANNOUNCE_H
 
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#include "util.h"
 
 enum announce_result {
     ANNOUNCE_SPOKEN,       /* an interface came, and we spoke */
@@ -19,14 +24,22 @@ enum announce_result {
 
 struct announce_limits {
     uint64_t wait_ms;  /* for the interface */
-    uint64_t speak_ms; /* how long to speak, every 10 ms */
+    uint64_t speak_ms; /* how long to speak */
 };
 
-/* Wait and speak. `to` holds `count` callers' addresses (their port is not looked at); `ready` is
+/* Wait and speak. `to` holds `count` callers' addresses; their ports are not looked at. `ready` is
  * called once nothing can be missed any more. */
 enum announce_result announce(const struct sockaddr_storage *to, size_t count,
                               const struct announce_limits *limits, void (*ready)(void),
-                              int *error) __attribute__((warn_unused_result));
+                              int *error) MUST_CHECK;
 
 /* Make a running announce() return soon; may be called in a signal handler. */
 void announce_stop(void);
+
+/* The address to ask for in turn `turn`: one of the same subnet (`prefix` long) as caller, counted
+ * down from its upper end, that is not in `to`. False: the subnet has none. IPv4 only. */
+bool announce_stranger(const struct sockaddr_storage *caller, unsigned prefix, unsigned turn,
+                       const struct sockaddr_storage *to, size_t count,
+                       struct sockaddr_in *stranger) MUST_CHECK;
+
+#endif

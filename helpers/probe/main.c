@@ -1,6 +1,8 @@
 /* probe - what the plugin runs in a container's network namespace. */
 #include "announce.h"
 
+#include "util.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,10 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef VERSION
-#define VERSION "unknown"
-#endif
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_INTERFACE = 3 };
 
@@ -29,42 +27,23 @@ static const char help[] =
     "           on cannot be missed.\n"
     "  --to     addresses of the callers, IPv4 or IPv6; may be given several times\n"
     "  --wait   how long to wait for the interface\n"
-    "  --for    how long to speak, every 10 ms\n"
+    "  --for    how long to speak\n"
     "           exit: 0 spoken, 1 failed, 2 usage, 3 no interface in time\n"
     "\n"
-    "A duration is a whole number with a unit: 500ms, 2s, 1m.\n";
+    "A duration is a whole number and a unit: 500ms, 2s, 1m.\n";
 
 static int usage(const char *problem, const char *what)
 {
-    fprintf(stderr, "probe: %s%s%s\nprobe --help tells how it is used\n", problem,
-            what ? ": " : "", what ? what : "");
+    fprintf(stderr, "probe: %s%s%s\nprobe --help tells how it is used\n", problem, what ? ": " : "",
+            what ? what : "");
     return EXIT_USAGE;
 }
 
-/* Read a duration, at most a day. */
+enum { DURATION_MAX_MS = 24 * 3600 * 1000 };
+
 static bool read_duration(const char *text, uint64_t *ms)
 {
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
-    uint64_t number = 0;
-    const char *at = text;
-
-    for (; *at >= '0' && *at <= '9'; at++) {
-        number = number * 10 + (uint64_t)(*at - '0');
-        if (number > 86400000)
-            return false;
-    }
-    if (at == text)
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(at, units[i].unit) == 0) {
-            *ms = number * units[i].ms;
-            return *ms <= 86400000;
-        }
-    }
-    return false;
+    return duration_read(slice_of(text), DURATION_MAX_MS, ms);
 }
 
 /* Addresses given so far. */
@@ -176,7 +155,7 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (!strcmp(argv[1], "--version")) {
-        puts("probe " VERSION);
+        puts("probe " HELPERS_VERSION);
         return EXIT_OK;
     }
     if (!strcmp(argv[1], "announce"))

@@ -1,7 +1,6 @@
 #include "netlink.h"
 
 #include <errno.h>
-#include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -10,9 +9,9 @@
 
 /* An answer is one message:
  *
- *   nlmsghdr | body (rtmsg or ifinfomsg) | attribute*
- *   nlmsghdr | nlmsgerr                              the question failed, or (0) was heard
- *   attribute = rtattr | octets                      each part padded to a multiple of 4
+ *   nlmsghdr | rtmsg | attribute*
+ *   nlmsghdr | nlmsgerr            the question failed
+ *   attribute = rtattr | octets    each part padded to a multiple of 4
  *
  * Lengths are checked against the octets received, and octets are copied out instead of pointed
  * at: a netlink buffer promises neither. */
@@ -84,31 +83,30 @@ static int ask(int fd, const void *question, size_t len, unsigned char *answer, 
     return 0;
 }
 
-/* Take the message in buf apart: its body of body_len octets is copied to body, *attributes is
- * where its attributes begin and *end where they end. The error that it carries, if it does. */
-static int open_answer(const unsigned char *buf, size_t len, uint16_t type, void *body,
-                       size_t body_len, size_t *attributes, size_t *end)
+/* Open the message in buf: its body is copied out, *at is where its attributes begin, *end where
+ * they end. The error that it carries, if it does. */
+static int open_answer(const unsigned char *buf, size_t len, struct rtmsg *body, size_t *at,
+                       size_t *end)
 {
     struct nlmsghdr head;
+    struct nlmsgerr error;
 
     if (len < sizeof head)
         return -EBADMSG;
     memcpy(&head, buf, sizeof head);
     if (head.nlmsg_len < sizeof head || head.nlmsg_len > len)
         return -EBADMSG;
+    size_t body_len = head.nlmsg_len - sizeof head;
 
-    if (head.nlmsg_type == NLMSG_ERROR) {
-        struct nlmsgerr error;
-        if (head.nlmsg_len < sizeof head + sizeof error)
-            return -EBADMSG;
+    if (head.nlmsg_type == NLMSG_ERROR && body_len >= sizeof error) {
         memcpy(&error, buf + sizeof head, sizeof error);
         return error.error < 0 ? error.error : -EBADMSG;
     }
-    if (head.nlmsg_type != type || head.nlmsg_len < sizeof head + padded(body_len))
+    if (head.nlmsg_type != RTM_NEWROUTE || body_len < sizeof *body)
         return -EBADMSG;
 
-    memcpy(body, buf + sizeof head, body_len);
-    *attributes = sizeof head + padded(body_len);
+    memcpy(body, buf + sizeof head, sizeof *body);
+    *at = sizeof head + padded(sizeof *body);
     *end = head.nlmsg_len;
     return 0;
 }
@@ -135,17 +133,19 @@ static bool next_attribute(const unsigned char *buf, size_t *at, size_t end, uin
 int netlink_read_route(const unsigned char *buf, size_t len, struct netlink_route *route)
 {
     struct rtmsg body;
-    size_t at, end, value, value_len;
+    size_t at = 0, end = 0, value, value_len;
     uint16_t type;
 
     *route = (struct netlink_route){0};
-    int error = open_answer(buf, len, RTM_NEWROUTE, &body, sizeof body, &at, &end);
+    int error = open_answer(buf, len, &body, &at, &end);
     if (error == -ENETUNREACH || error == -EHOSTUNREACH || error == -EACCES || error == -EINVAL)
         return 0; /* no route, or one that refuses (unreachable, prohibit, blackhole) */
     if (error)
         return error;
 
     route->direct = body.rtm_type == RTN_UNICAST;
+    route->prefix = body.rtm_dst_len;
+    route->carrier = !(body.rtm_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN));
     while (next_attribute(buf, &at, end, &type, &value, &value_len)) {
         switch (type) {
         case RTA_OIF:
@@ -155,29 +155,9 @@ int netlink_read_route(const unsigned char *buf, size_t len, struct netlink_rout
             break;
         case RTA_GATEWAY:
         case RTA_VIA: route->direct = false; break;
-        case RTA_PREFSRC: route->addressed = true; break;
         default: break; /* the kernel says much more than we ask */
         }
     }
-    return 0;
-}
-
-int netlink_read_link(const unsigned char *buf, size_t len, struct netlink_link *link)
-{
-    struct ifinfomsg body;
-    size_t at, end, value, value_len;
-    uint16_t type;
-
-    *link = (struct netlink_link){0};
-    int error = open_answer(buf, len, RTM_NEWLINK, &body, sizeof body, &at, &end);
-    if (error == -ENODEV)
-        return 0;
-    if (error)
-        return error;
-
-    while (next_attribute(buf, &at, end, &type, &value, &value_len))
-        if (type == IFLA_OPERSTATE && value_len == 1)
-            link->usable = (body.ifi_flags & IFF_UP) && buf[value] == IF_OPER_UP;
     return 0;
 }
 
@@ -190,7 +170,7 @@ int netlink_ask_route(int fd, const struct sockaddr *to, struct netlink_route *r
         unsigned char address[sizeof(struct in6_addr)];
     } question = {0};
     unsigned char answer[NETLINK_ANSWER_MAX];
-    size_t answer_len;
+    size_t answer_len = 0;
     size_t address_len;
 
     if (to->sa_family == AF_INET) {
@@ -210,29 +190,11 @@ int netlink_ask_route(int fd, const struct sockaddr *to, struct netlink_route *r
     question.head.nlmsg_type = RTM_GETROUTE;
     question.head.nlmsg_flags = NLM_F_REQUEST;
     question.body.rtm_family = (unsigned char)to->sa_family;
+    question.body.rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with its prefix */
     question.body.rtm_dst_len = (unsigned char)(address_len * 8);
     question.attribute.rta_type = RTA_DST;
     question.attribute.rta_len = (unsigned short)(sizeof question.attribute + address_len);
 
     int error = ask(fd, &question, len, answer, &answer_len);
     return error ? error : netlink_read_route(answer, answer_len, route);
-}
-
-int netlink_ask_link(int fd, uint32_t interface, struct netlink_link *link)
-{
-    struct {
-        struct nlmsghdr head;
-        struct ifinfomsg body;
-    } question = {0};
-    unsigned char answer[NETLINK_ANSWER_MAX];
-    size_t answer_len;
-
-    question.head.nlmsg_len = sizeof question;
-    question.head.nlmsg_type = RTM_GETLINK;
-    question.head.nlmsg_flags = NLM_F_REQUEST;
-    question.body.ifi_family = AF_UNSPEC;
-    question.body.ifi_index = (int)interface;
-
-    int error = ask(fd, &question, sizeof question, answer, &answer_len);
-    return error ? error : netlink_read_link(answer, answer_len, link);
 }
