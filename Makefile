@@ -1,0 +1,54 @@
+# The one door. `make` alone says what there is.
+
+.PHONY: help demo demo-down demo-dokku test test-dokku unit lint bats bench bench-deploy fuzz coverage size screenshots
+
+help:
+	@echo "make demo         the story of the README on this machine's Docker; leaves it running"
+	@echo "make demo-down    take away everything that the demo made"
+	@echo "make demo-dokku   the same story on the Dokku of this machine (asks first)"
+	@echo "make test         every suite: lint, C unit tests, bats"
+	@echo "make test-dokku   the same bats files against the Dokku of this machine"
+	@echo "make unit         C unit tests and HTTP conformance"
+	@echo "make lint         shellcheck, shfmt, clang-format, clang-tidy, cppcheck, gcc -fanalyzer"
+	@echo "make bench        ratios against named rivals, measured in the same run"
+	@echo "make bench-deploy a deploy under load: ours beside what Dokku offers"
+	@echo "make fuzz         fuzzers, SECONDS=60 each"
+	@echo "make coverage     line coverage of helpers/"
+	@echo "make size         sizes of the images"
+	@echo "make screenshots  pictures of the pages, in build/screenshots"
+
+demo:
+	@demo/run
+
+demo-down:
+	@demo/down
+
+demo-dokku:
+	@demo/dokku
+
+test:
+	@tests/run
+
+test-dokku:
+	@tests/run --dokku
+
+unit lint:
+	@tests/run $@
+
+bats:
+	@tests/run bats
+
+bench:
+	@bench/run
+
+bench-deploy:
+	@bench/deploy
+
+fuzz coverage:
+	@tests/setup && $(MAKE) -C helpers $@
+
+size:
+	@helpers/size
+
+screenshots:
+	@tests/setup && tests/screenshots
