@@ -82,17 +82,17 @@ struct http1_head {
     uint8_t minor;   /* HTTP/1.minor; above 1 it is read as 1.1 */
     bool keep_alive; /* may the connection carry another message? (RFC 9112 §9.3) */
     bool upgrade;    /* Connection names upgrade; for information, we never do */
+    bool coded;      /* there are codings beneath chunked that nobody here undoes: answer 501 */
     enum http1_framing framing;
     uint64_t content_length; /* with HTTP1_LENGTH */
     struct http1_field fields[HTTP1_FIELDS_MAX];
 
     /* The rest belongs to http1.c: where it stopped, and what it has found so far. */
+    uint8_t state;
+    uint8_t back;
+    uint16_t found;
     uint32_t at;
     uint32_t mark;
-    uint32_t line_start;
-    uint16_t state;
-    uint16_t found;
-    struct http1_span pending;
 };
 
 struct http1_request {
@@ -168,7 +168,8 @@ void http1_body_start(struct http1_body *body, const struct http1_head *head,
                       const struct http1_limits *limits, struct http1_head *trailers);
 
 /* Read on in the body. buf[0..len) are the octets after those used so far.
- *   HTTP1_DATA     *data (in buf) is a piece of the content: call again after *used.
+ *   HTTP1_DATA     *data (in buf) is a piece of the content: call again with the octets from
+ *                  *used on, even if there are none.
  *   HTTP1_DONE     the body is complete, its last octet is before *used.
  *   HTTP1_MORE     call again with the octets from *used on and the next.
  *   HTTP1_REFUSED  answer body->refuse, then close.
