@@ -15,11 +15,11 @@
 
 void *GSS_C_NT_HOSTBASED_SERVICE = NULL;
 
-#define GSS_STUB(name)         \
-    unsigned int name(void);   \
-    unsigned int name(void)    \
-    {                          \
-        return GSS_FAILURE;    \
+#define GSS_STUB(name)       \
+    unsigned int name(void); \
+    unsigned int name(void)  \
+    {                        \
+        return GSS_FAILURE;  \
     }
 
 GSS_STUB(gss_acquire_cred)
