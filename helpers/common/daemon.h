@@ -9,7 +9,8 @@
  *   ... its own handles on &d.loop ...
  *   return code ? code : daemon_run(&d);
  *
- * Settings: PORT, and SERVER_* (see docs/helpers.md). */
+ * Settings: PORT (5000), SERVER_ADDRESS (all), and the limits of server.h as SERVER_CONNECTIONS,
+ * SERVER_IDLE_TIMEOUT and so on: see daemon.c. */
 #ifndef DAEMON_H
 #define DAEMON_H
 
@@ -31,21 +32,22 @@ struct daemon_program {
     const char *name;                  /* "web": in log lines, --version, names of metrics */
     const char *help;                  /* what --help prints */
     const struct server_route *routes; /* its own; /healthz and /metrics are added */
-    void (*metrics)(struct text *out, void *data); /* its own metrics, or NULL */
-    void (*stop)(void *data);    /* SIGTERM or SIGINT: close your handles; requests in flight are
-                                    still answered, so close what they need in `drained` */
-    void (*drained)(void *data); /* the last connection is closed: close everything else */
+    void (*metrics)(struct text *out, void *data); /* NULL, or adds its own metrics */
+    void (*stop)(void *data);    /* NULL, or: SIGTERM or SIGINT has come. Requests that are held are
+                                    still to be answered; what they do not need may be closed */
+    void (*drained)(void *data); /* NULL, or: the last connection is closed; close the rest */
     void *data;
 };
 
+/* Private but loop and server. */
 struct daemon {
     uv_loop_t loop;
     struct server server;
     const struct daemon_program *program;
-    uv_signal_t on_term;
-    uv_signal_t on_int;
+    uv_signal_t term;
+    uv_signal_t interrupt;
     bool stopping;
-    uint64_t started_ms;
+    int64_t started; /* seconds since 1970 */
     struct server_route routes[DAEMON_ROUTES_MAX + 3];
 };
 
@@ -54,8 +56,9 @@ struct daemon {
 bool daemon_arguments(const struct daemon_program *program, int argc, char **argv,
                       int *code) MUST_CHECK;
 
-/* Read the settings, listen, catch the signals, log one line. 0 or an exit code, with one line on
- * stderr; then nothing is left to undo. */
+/* Read the settings, listen, catch the signals, log one line. 0, or an exit code and one line on
+ * stderr; then nothing is left to undo. SIGPIPE is ignored from here on, and the resolver is
+ * bounded by RES_OPTIONS (one second, one attempt) unless that is already set. */
 int daemon_start(struct daemon *d, const struct daemon_program *program) MUST_CHECK;
 
 /* Give up what is not needed any more (daemon_harden), run until a signal has stopped it and
@@ -66,8 +69,14 @@ int daemon_run(struct daemon *d) MUST_CHECK;
 void daemon_stop(struct daemon *d);
 
 /* No new privileges; no file written, created or executed (Landlock); only the system calls a
- * small network daemon needs (seccomp). What the kernel does not offer is left out quietly. */
-void daemon_harden(void);
+ * small network daemon needs (seccomp). What the kernel does not offer is left out quietly; *got,
+ * unless NULL, says what was had. In harden.c. */
+struct daemon_hardening {
+    bool no_new_privs;
+    bool landlock;
+    bool seccomp;
+};
+void daemon_harden(struct daemon_hardening *got);
 
 /* The version this was built as. */
 const char *daemon_version(void);

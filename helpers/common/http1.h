@@ -75,7 +75,8 @@ struct http1_field {
 
 /* What requests and responses have in common. */
 struct http1_head {
-    const char *base; /* the buffer of the last call: all slices point into it */
+    const char *base; /* the buffer of the last call, all slices point into it; whoever moves
+                         the octets later sets it anew */
     uint32_t len;     /* HTTP1_DONE: octets of the head, up to where the body begins */
     uint16_t refuse;  /* HTTP1_REFUSED: the status to answer a request with */
     uint16_t field_count;

@@ -21,7 +21,7 @@
  * Answering one request may call the handler of the next one before it returns (pipelining).
  *
  * Request bodies are read, bounded by limits.http.body, and dropped: no handler here needs one.
- * Nothing a peer sent is ever copied into an answer by this file (c: error bodies are constant). */
+ * Nothing that a peer sent is copied into an answer here: the bodies of errors are constant. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -92,6 +92,7 @@ struct server_counters {
     uint32_t streams;
 };
 
+/* Connections of one phase, in the order in which they came to it. */
 struct server_list {
     struct server_connection *first;
     struct server_connection *last;
@@ -120,24 +121,26 @@ struct server {
     struct server_counters counters;
     uv_tcp_t listener;
     uv_timer_t sweep;
+    uint64_t swept_at; /* the time of the last sweep */
     bool listening;
     bool draining;
-    bool sweeping;
-    uint8_t open_handles; /* of our own: listener and timer */
+    bool refusing;        /* the handle below is in use, */
+    bool accept_later;    /* and another connection waits for it */
+    uint8_t open_handles; /* of listener and timer */
+    uv_tcp_t refused;     /* takes a connection that must be refused for want of memory */
     uint64_t drain_at;
     server_drained *drained;
     void *drained_data;
-    struct server_list phases[SERVER_PHASES]; /* each in the order of its deadlines */
-    struct server_connection *refusing;       /* reserve: accepts what must be refused */
-    struct server_connection *accept_later;
+    struct server_list phases[SERVER_PHASES];
+    struct server_block *shared; /* what is being read; a connection gets a block of its own only
+                                    for what must wait for more */
     struct server_block *spare;
-    uint32_t spare_count;
-    time_t date_at;
+    unsigned spare_count;
+    uint32_t alive;                   /* connections whose memory is not yet freed */
+    struct server_connection *out_of; /* whose answers wait in out */
+    struct text out;
+    int64_t date_at;
     char date[40];
-    char *in;  /* octets of the connection that is read right now */
-    char *out; /* its answers */
-    size_t out_len;
-    struct server_connection *out_of;
 };
 
 /* Allocates the shared buffers. routes must outlive the server.
@@ -166,8 +169,10 @@ void server_answer(struct server_request *r, unsigned status, const char *type, 
 void server_hold(struct server_request *r, server_gone *gone, void *data);
 
 /* Begin an answer (200) without a known end. Streams are also ended by the server (gone is called)
- * at a drain and at the end of limits.life_ms. */
-void server_stream(struct server_request *r, const char *type, server_gone *gone, void *data);
+ * at a drain and at the end of limits.life_ms.
+ * False: it was a HEAD request; all is said, and r is dead. */
+bool server_stream(struct server_request *r, const char *type, server_gone *gone,
+                   void *data) MUST_CHECK;
 
 /* Send a piece, all or nothing. False: the peer is slow and its queue (limits.queue) has no room;
  * leave the piece out, or end the stream. gone is never called from here. */
