@@ -1,6 +1,6 @@
 # table.jq: the document (docs/status.md) for people: a line a link, and below it what is broken, why,
 # and the command that mends it.
-# In: the document on stdin; $colour ("" or "1"), $only ("" or "broken"), $spread ("" or "1")
+# In: the document on stdin; $colour ("" or "1"), $only ("" or "broken").
 
 def pad($width): . + (" " * ($width - length) // "");
 def paint($code): if $colour == "" then . else "\u001b[\($code)m\(.)\u001b[0m" end;
@@ -39,6 +39,6 @@ if $only == "broken" then
 else
   (.links | lines | .[0] | join("  ")),
   (.links | lines | .[1:][] | (.[:-1] | join("  ")) + "  " + (.[-1] | if . == "ok" then paint("32") else paint("31") end)),
-  (if $spread == "" then empty else .links[] | shares end),
+  (.links[] | shares),
   (.links[] | select(.state != "ok") | explain)
 end
