@@ -14,13 +14,6 @@ struct lookup_job {
     char port[6];
 };
 
-static void bound_resolver(void)
-{
-    /* A silent name server is given up after 1 s instead of 10, so that the few threads there are
-     * come free. glibc reads this once, at its first lookup; an operator's own wish is kept. */
-    (void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     struct lookup *l = handle->data;
@@ -84,7 +77,6 @@ static int ask(struct lookup *l, uv_loop_t *loop, struct lookup_job *job)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
-    bound_resolver();
     job->owner = l;
     return uv_getaddrinfo(loop, &job->request, on_answer, job->host, job->port, &hints);
 }

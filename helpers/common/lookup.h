@@ -4,6 +4,9 @@
  * name server cannot be called back. A lookup is over at its deadline all the same: the thread's
  * late answer then meets nobody and is dropped.
  *
+ * A thread that waits for a silent server is one thread less: programs set RES_OPTIONS to
+ * "timeout:1 attempts:1" before their first lookup, where the environment does not say otherwise.
+ *
  * Nothing is remembered from one lookup to the next: names change with every deploy. */
 #ifndef LOOKUP_H
 #define LOOKUP_H
@@ -45,8 +48,7 @@ struct lookup {
 };
 
 /* Look host up. done is called exactly once, later, never from in here; until then *l must stay
- * where it is. The first lookup of a process sets a bound for the resolver (RES_OPTIONS), if the
- * environment does not. */
+ * where it is. */
 void lookup_start(struct lookup *l, uv_loop_t *loop, struct slice host, uint16_t port,
                   uint64_t timeout_ms, lookup_done *done, void *data);
 

@@ -222,6 +222,7 @@ static int run_check(int argc, char **argv)
     char threads[8];
     snprintf(threads, sizeof(threads), "%zu", count < 32 ? 2 * count : 64);
     (void)setenv("UV_THREADPOOL_SIZE", threads, 0);
+    (void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
     signal(SIGPIPE, SIG_IGN);
 
     int result = check_all(argv + at, count, &limits, write_line);
