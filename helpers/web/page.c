@@ -96,6 +96,22 @@ static void look_at_verdict(struct page_view *v, const struct target *t)
     end_text(v, "reason", from);
 }
 
+/* The second hop in two words, by what the checker's reason begins with. */
+static const char *beyond_fails(const struct target_result *r)
+{
+    static const struct {
+        const char *phase, *says;
+    } phases[] = {
+        {"resolve:", "name not known"}, {"connect:", "no connection"},
+        {"auth:", "login refused"},     {"query:", "query fails"},
+        {"timeout:", "too slow"},       {"not configured", "not set"},
+    };
+    for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++)
+        if (slice_starts(slice_of(r->reason), slice_of(phases[i].phase)))
+            return phases[i].says;
+    return "no answer";
+}
+
 /* Two hops: from us to the service, and from the service to what it stands for. */
 static void look_at_chain(struct page_view *v, const struct target *t)
 {
@@ -130,11 +146,8 @@ static void look_at_chain(struct page_view *v, const struct target *t)
             add_time_text(v, "hop2_says", r->answer_ns);
             add_text(v, "beyond_says", SLICE("answers"));
         } else if (r->state == TARGET_UNAVAILABLE) {
-            size_t phase = strcspn(r->reason, ":");
             add_state(v, "hop2", "bad");
-            add_text(v, "hop2_says",
-                     r->reason[phase] && phase <= 16 ? (struct slice){r->reason, phase}
-                                                     : SLICE("no answer"));
+            add_text(v, "hop2_says", slice_of(beyond_fails(r)));
             add_text(v, "beyond_says", SLICE("does not answer"));
         } else {
             add_state(v, "hop2", "unknown");
@@ -214,7 +227,9 @@ static void look_at_window(struct page_view *v, const struct history_window *w, 
     from = begin(v);
     if (sum.checks == 0)
         text_add(&v->room, SLICE("–"));
-    else /* rounded down: 100 % is said only of all */
+    else if (sum.available == sum.checks)
+        text_add(&v->room, SLICE("100 %"));
+    else /* rounded down: nearly all is not all */
         text_add_format(&v->room, "%.2f %%", (double)(sum.available * 10000 / sum.checks) / 100);
     end_text(v, names[1], from);
     add_time_text(v, names[2], sum.p50_ns);
