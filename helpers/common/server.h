@@ -144,7 +144,7 @@ struct server {
 };
 
 /* Allocates the shared buffers. routes must outlive the server.
- * 0, or UV_ENOMEM, or another libuv error; after an error nothing is left to undo. */
+ * 0 or UV_ENOMEM; then nothing is left to undo. */
 int server_init(struct server *s, uv_loop_t *loop, const struct server_limits *limits,
                 const struct server_route *routes) MUST_CHECK;
 
