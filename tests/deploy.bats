@@ -53,22 +53,29 @@ lives_through_deploys() {
   lives_through_deploys
 }
 
-@test "old generations are taken down once their containers have exited, and only then" {
+@test "an old container keeps its network until its last answer is given; then the generation goes" {
   deploy_app "$SERVICE" provider
   deploy_app "$CALLER" client
   run -0 dokku interservice:link "$CALLER" "$SERVICE" --no-restart
-  run -0 dokku ps:rebuild "$SERVICE"
+  in_background "$BATS_TEST_TMPDIR/slow" docker container exec "$CALLER.web.1" \
+    client get --timeout 60 "http://$SERVICE:5000/slow?ms=15000"
+  wait_until 10 eval "docker container top $CALLER.web.1 | grep slow"
 
-  # the old container still runs, and nobody took its network away
-  local old
-  old="$(docker ps --quiet --filter "name=^$SERVICE\.web\.1\.[0-9]+$")"
-  run -0 docker container inspect --format '{{ len .NetworkSettings.Networks }}' "$old"
-  assert_output 2
+  run -0 dokku ps:rebuild "$SERVICE"
+  assert_equal "$(generations)" 2
+  run -0 dokku ps:retire
+  wait_until 60 test -e "$BATS_TEST_TMPDIR/slow"
+  run -0 cat "$BATS_TEST_TMPDIR/slow.err"
+  assert_output ""
 
   wait_until 30 eval "[[ -z \$(docker ps --quiet --filter 'name=^$SERVICE\.web\.1\.[0-9]+$') ]]"
   run -0 dokku ps:retire
-  assert_equal "$(docker network ls --quiet --filter "name=^interservice\.$SERVICE\." | wc -l)" 1
+  assert_equal "$(generations)" 1
   run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
+}
+
+generations() {
+  docker network ls --quiet --filter "name=^interservice\.$SERVICE\." | wc -l
 }
 
 @test "a deploy that fails its checks changes nothing for callers" {

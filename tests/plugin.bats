@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# Install, update, uninstall: on a stand-in of its own, also where other suites use a real Dokku,
+# because other apps' links would not survive it.
+load helpers
+
+setup_file() {
+  unset INTERSERVICE_REAL_DOKKU INTERSERVICE_STANDIN
+  dokku_up
+}
+
+@test "install warns of apps whose port Dokku opens, names the cure, and changes nothing" {
+  local app
+  app="$(new_app)"
+  dokku network:set "$app" bind-all-interfaces true
+  run -0 "$(hook install)"
+  assert_output --partial "dokku network:set $app bind-all-interfaces false"
+  assert_equal "$(dokku network:report "$app" --network-bind-all-interfaces)" true
+  dokku network:set "$app" bind-all-interfaces false
+  run -0 "$(hook install)"
+  refute_output --partial "bind-all-interfaces"
+  destroy_apps "$app"
+}
+
+# hook NAME: a program that has Dokku's environment.
+hook() {
+  cat >"$BATS_TEST_TMPDIR/hook" <<HOOK
+#!/usr/bin/env bash
+exec "$INTERSERVICE_STANDIN/bin/dokku" plugin:trigger "$1"
+HOOK
+  chmod +x "$BATS_TEST_TMPDIR/hook"
+  echo "$BATS_TEST_TMPDIR/hook"
+}
+
+@test "what root installs, the user dokku can write" {
+  assert_equal "$(stat --format %u "$(dokku_lib)/data/interservice")" "$(stat --format %u "$(dokku_lib)/data")"
+  run -0 dokku interservice:set --global drain 2
+  run -0 dokku interservice:set --global drain
+}
+
+@test "set takes what report shows, and refuses what is none" {
+  local app
+  app="$(new_app)"
+  run -0 dokku interservice:set "$app" drain 2.5
+  run -0 dokku interservice:report "$app" --interservice-drain
+  assert_output 2.5
+  run -0 dokku interservice:report "$app" --interservice-computed-drain
+  assert_output 2.5
+  run -0 --separate-stderr dokku interservice:report "$app" --format json
+  assert_equal "$(jq -r '.["computed-drain"]' <<<"$output")" 2.5
+  run -0 dokku report "$app"
+  assert_output --partial "$app interservice information"
+
+  run -1 dokku interservice:set "$app" drain soon
+  run -1 dokku interservice:set "$app" no-such 1
+  assert_output --partial "valid properties include: drain"
+  run -1 dokku interservice:set "$app" subnet-pool 10.0.0.0/8
+  run -1 dokku interservice:set --global subnet-pool 10.0.0.1/8
+  run -1 dokku interservice:report "$app" --interservice-no-such
+  assert_output --partial "Invalid flag passed"
+  run -20 dokku interservice:set no-such-app drain 1
+  destroy_apps "$app"
+}
+
+@test "networks get addresses from our pool, beside what Docker and the host use" {
+  local caller service network
+  caller="$(new_app)" service="$(new_app)"
+  docker network create --subnet 100.120.0.0/24 "$caller-mine" >/dev/null || true
+  run -0 dokku interservice:link "$caller" "$service" --port 5000
+  network="$(docker network ls --format '{{ .Name }}' --filter "name=^interservice\.$service\.")"
+  run -0 docker network inspect --format '{{ range .IPAM.Config }}{{ .Subnet }}{{ end }}' "$network"
+  assert_output --regexp '^100\.12[0-3]\.[0-9]+\.0/24$'
+  refute_output 100.120.0.0/24
+  run -0 dokku interservice:unlink "$caller" "$service"
+
+  run -0 dokku interservice:set --global subnet-pool 198.19.0.0/28
+  run -0 dokku interservice:set --global subnet-size 29
+  run -0 dokku interservice:link "$caller" "$service" --port 5000 --alias one
+  network="$(docker network ls --format '{{ .Name }}' --filter "name=^interservice\.$service\.")"
+  run -0 docker network inspect --format '{{ range .IPAM.Config }}{{ .Subnet }}{{ end }}' "$network"
+  assert_output --regexp '^198\.19\.0\.(0|8)/29$'
+  run -0 dokku interservice:unlink "$caller" "$service"
+
+  # a pool without room is said, and nothing is left half done
+  run -0 dokku interservice:set --global subnet-pool 100.120.0.0/29
+  docker network inspect "$caller-mine" >/dev/null
+  run -1 dokku interservice:link "$caller" "$service" --port 5000
+  assert_output --partial "No free /29 is left"
+  run -0 dokku interservice:unlink "$caller" "$service"
+  run -0 dokku interservice:set --global subnet-pool
+  run -0 dokku interservice:set --global subnet-size
+  docker network rm "$caller-mine" >/dev/null
+  destroy_apps "$caller" "$service"
+}
+
+@test "update builds what changed, and links go on" {
+  local caller service
+  caller="$(new_app)" service="$(new_app)"
+  deploy_app "$service" provider
+  deploy_app "$caller" client
+  run -0 dokku interservice:link "$caller" "$service" --no-restart
+  run -0 dokku plugin:update interservice
+  run -0 caller_get "$caller" "http://$service:5000/"
+  run -0 dokku plugin:disable interservice
+  run -0 dokku ps:restart "$service"
+  run -0 dokku plugin:enable interservice
+  run -0 dokku interservice:sync
+  run -0 caller_get "$caller" "http://$service:5000/"
+  destroy_apps "$caller" "$service"
+}
+
+@test "uninstall with links present leaves nothing of ours" {
+  local caller service db
+  caller="$(new_app)" service="$(new_app)" db="$(new_datastore postgres)"
+  deploy_app "$service" provider
+  dokku postgres:link "$db" "$service" --no-restart
+  run -0 dokku interservice:link "$caller" "$service" --env A_URL --no-restart
+  run -0 dokku interservice:link "$service" "postgres:$db" --no-restart
+  run -0 dokku interservice:set "$service" drain 3
+
+  run -0 dokku plugin:uninstall interservice
+
+  assert_equal "$(docker network ls --quiet --filter "label=com.dokku.interservice.root=$(dokku_lib)")" ""
+  [[ ! -e "$(dokku_lib)/data/interservice" ]]
+  [[ ! -e "$(dokku_lib)/config/interservice" ]]
+  run -1 dokku config:get "$caller" A_URL
+  run -0 dokku docker-options:report "$service" --docker-options-deploy
+  assert_output --partial "--link dokku.postgres.$db"
+  assert_equal "$(dokku postgres:info "$db" --post-create-network)" ""
+
+  destroy_apps "$caller" "$service"
+  destroy_datastores postgres "$db"
+}
