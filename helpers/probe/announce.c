@@ -143,7 +143,7 @@ static bool speak_to_neighbours(const struct announcement *a, unsigned turn, uin
     return spoken;
 }
 
-/* Sleep until there is news, or ms have passed. */
+/* Sleep until there is news (fd; -1: none is awaited), or ms have passed. */
 static void await_news(int fd, uint64_t ms)
 {
     struct pollfd news = {.fd = fd, .events = POLLIN};
@@ -181,7 +181,7 @@ enum announce_result announce(const struct sockaddr_storage *to, size_t count,
         uint64_t elapsed = clock_ms() - start;
         if (elapsed >= limits->speak_ms)
             break;
-        await_news(a.news, 1 + elapsed / 2);
+        await_news(-1, 1 + elapsed / 2); /* growing pauses, whatever the news */
         (void)speak_to_neighbours(&a, turn, clock_ms() - start);
     }
 
