@@ -6,7 +6,6 @@
 #include "dbping.h"
 
 #include <assert.h>
-#include <poll.h>
 #include <string.h>
 
 #define NEVER UINT64_MAX
@@ -27,58 +26,34 @@ static void dbping_arm(struct dbping *d);
 static void dbping_event(struct dbping *d);
 static void dbping_rest(struct dbping *d, struct dbfault fault);
 
+/* -- the end ----------------------------------------------------------------------------------- */
+
+/* Called by each part that ends; the last one closes the door. */
+static void dbping_end(struct dbping *d)
+{
+    if (d->closing && !d->alarm_open && dbwatch_is_idle(&d->watch) && !dbnames_stuck(&d->names))
+        d->closed(d->data);
+}
+
+static void on_idle(void *data)
+{
+    dbping_end(data);
+}
+
 /* -- waiters --------------------------------------------------------------------------------- */
 
-static void links_init(struct dbping_links *ring)
+static struct dbping_waiter *oldest(struct ring *ring)
 {
-    ring->previous = ring->next = ring;
-}
-
-static bool links_empty(const struct dbping_links *ring)
-{
-    return ring->next == ring;
-}
-
-static void links_remove(struct dbping_links *l)
-{
-    l->previous->next = l->next;
-    l->next->previous = l->previous;
-    links_init(l);
-}
-
-/* Put l, which is in no ring, after `after`. */
-static void links_insert(struct dbping_links *after, struct dbping_links *l)
-{
-    l->previous = after;
-    l->next = after->next;
-    l->next->previous = l;
-    after->next = l;
-}
-
-/* Move all of `from` to the end of `to`. */
-static void links_move(struct dbping_links *from, struct dbping_links *to)
-{
-    if (links_empty(from))
-        return;
-    from->next->previous = to->previous;
-    to->previous->next = from->next;
-    from->previous->next = to;
-    to->previous = from->previous;
-    links_init(from);
-}
-
-static struct dbping_waiter *oldest(struct dbping_links *ring)
-{
-    return links_empty(ring) ? NULL : (struct dbping_waiter *)ring->next;
+    return ring_empty(ring) ? NULL : (struct dbping_waiter *)ring->next;
 }
 
 /* The answer may ask again, or make others forget: nothing is held over the call. */
-static void dbping_tell(struct dbping *d, struct dbping_links *ring, const struct dbfault *fault)
+static void dbping_tell(struct dbping *d, struct ring *ring, const struct dbfault *fault)
 {
     struct dbping_waiter *w;
 
     while ((w = oldest(ring))) {
-        links_remove(&w->links);
+        ring_remove(&w->links);
         if (fault)
             d->counters.faults[fault->phase]++;
         else
@@ -147,86 +122,6 @@ static struct dbfault dbping_silence(const struct dbping *d, uint32_t ms)
     return dbfault_make(DBFAULT_TIMEOUT, "query: no answer within %u ms", ms);
 }
 
-/* -- watching the socket ----------------------------------------------------------------------- */
-
-static void dbping_handle_closed(struct dbping *d)
-{
-    d->handles--;
-    if (d->closing && d->handles == 0 && !d->looking)
-        d->closed(d->data);
-}
-
-static bool dbping_watch(struct dbping *d, int events) MUST_CHECK;
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct dbping *d = handle->data;
-
-    d->watch_open[(uv_poll_t *)handle - d->watch] = false;
-    if (d->conn && d->watching < 0 && !dbping_watch(d, d->events))
-        dbping_rest(d, dbfault_make(DBFAULT_CONNECT, "the socket cannot be watched"));
-    dbping_handle_closed(d);
-}
-
-/* Any status means "look at it": a refused connection comes as UV_EBADF, and libpq knows more. */
-static void on_watch(uv_poll_t *handle, int status, int events)
-{
-    struct dbping *d = handle->data;
-
-    (void)status;
-    (void)events;
-    dbping_event(d);
-    dbping_arm(d);
-}
-
-static void dbping_unwatch(struct dbping *d)
-{
-    if (d->watching < 0)
-        return;
-    uv_poll_stop(&d->watch[d->watching]);
-    uv_close((uv_handle_t *)&d->watch[d->watching], on_watch_closed);
-    d->watching = -1;
-}
-
-/* Wait for events on libpq's socket. After PQconnectPoll it may be a new one, and have the number
- * of the old: starting again makes libuv take it anew in any case. False: it cannot be watched. */
-static bool dbping_watch(struct dbping *d, int events)
-{
-    int socket = PQsocket(d->conn);
-    int i;
-
-    d->events = events;
-    if (d->watching >= 0 && d->socket != socket)
-        dbping_unwatch(d);
-    if (d->watching < 0) {
-        i = d->watch_open[0] ? 1 : 0;
-        if (d->watch_open[i])
-            return true; /* both are closing: on_watch_closed comes back here */
-        if (uv_poll_init(d->loop, &d->watch[i], socket) != 0)
-            return false;
-        d->watch[i].data = d;
-        d->watch_open[i] = true;
-        d->handles++;
-        d->watching = i;
-        d->socket = socket;
-    }
-    return uv_poll_start(&d->watch[d->watching], events, on_watch) == 0;
-}
-
-/* Has something come that the loop has not told us yet? Timers run before I/O, so when time is up
- * the answer may be here already. */
-static void dbping_look(struct dbping *d)
-{
-    struct pollfd p = {.fd = d->socket};
-
-    if (d->watching < 0)
-        return;
-    p.events =
-        (short)((d->events & UV_READABLE ? POLLIN : 0) | (d->events & UV_WRITABLE ? POLLOUT : 0));
-    if (poll(&p, 1, 0) > 0)
-        dbping_event(d);
-}
-
 /* -- resting ----------------------------------------------------------------------------------- */
 
 uint32_t dbping_backoff_ms(const struct dbping_limits *limits, uint32_t failures,
@@ -262,7 +157,7 @@ static uint64_t dbping_attempt_at(const struct dbping *d)
     uint64_t soon = d->attempted_at +
                     (d->fault.phase == DBFAULT_AUTH ? d->limits.refused_gap_ms : d->limits.gap_ms);
 
-    return links_empty(&d->next) || d->retry_at < soon ? d->retry_at : soon;
+    return ring_empty(&d->next) || d->retry_at < soon ? d->retry_at : soon;
 }
 
 /* Order of teardown: were the descriptor closed first, libuv could take its number out of the
@@ -271,7 +166,7 @@ static void dbping_disconnect(struct dbping *d)
 {
     PGconn *conn = d->conn;
 
-    dbping_unwatch(d);
+    dbwatch_stop(&d->watch);
     d->conn = NULL;
     PQfinish(conn);
 }
@@ -280,11 +175,11 @@ static void dbping_disconnect(struct dbping *d)
  * asked before it began. A question that got no answer is asked once more. */
 static void dbping_rest(struct dbping *d, struct dbfault fault)
 {
-    struct dbping_links done;
+    struct ring done;
     struct dbping_waiter *w;
     bool had_connection = d->state == DBPING_READY || d->state == DBPING_ASKING;
 
-    links_init(&done);
+    ring_init(&done);
     dbping_disconnect(d);
     d->failures++;
     d->fault = fault;
@@ -295,17 +190,16 @@ static void dbping_rest(struct dbping *d, struct dbfault fault)
     if (had_connection) {
         d->counters.lost++;
         /* From the youngest to the oldest, each to the front: their order stays. */
-        while (!links_empty(&d->now)) {
+        while (!ring_empty(&d->now)) {
             w = (struct dbping_waiter *)d->now.previous;
-            links_remove(&w->links);
-            links_insert(w->retried ? &done : &d->next, &w->links);
+            ring_remove(&w->links);
+            ring_insert(w->retried ? &done : &d->next, &w->links);
             d->counters.retries += !w->retried;
             w->retried = true;
         }
     } else {
         while ((w = oldest(&d->next)) && w->asked < d->attempt) {
-            links_remove(&w->links);
-            links_insert(done.previous, &w->links);
+            ring_append(&done, &w->links);
         }
     }
     dbping_news(d, &fault);
@@ -327,12 +221,12 @@ static bool dbping_flush(struct dbping *d)
 {
     int left = PQflush(d->conn);
 
-    return left >= 0 && dbping_watch(d, UV_READABLE | (left > 0 ? UV_WRITABLE : 0));
+    return left >= 0 && dbwatch_change(&d->watch, UV_READABLE | (left > 0 ? UV_WRITABLE : 0));
 }
 
 static void dbping_send(struct dbping *d)
 {
-    links_move(&d->next, &d->now);
+    ring_append_all(&d->now, &d->next);
     dbping_enter(d, DBPING_ASKING);
     d->serial++;
     d->counters.questions++;
@@ -344,10 +238,10 @@ static void dbping_send(struct dbping *d)
 
 static void dbping_succeed(struct dbping *d)
 {
-    struct dbping_links done;
+    struct ring done;
 
-    links_init(&done);
-    links_move(&d->now, &done);
+    ring_init(&done);
+    ring_append_all(&done, &d->now);
     d->failures = 0;
     d->counters.last_ns = uv_hrtime() - d->sent_ns;
     dbping_enter(d, DBPING_READY);
@@ -414,10 +308,10 @@ static void dbping_fail(struct dbping *d, struct dbfault fault)
 {
     struct dbfault whole = fault;
 
-    if (d->silent > 0 && d->target_count > 1)
+    if (d->silent > 0 && d->names.count > 1)
         whole = dbfault_make(fault.phase, "%s; %u tries without answer", fault.reason, d->silent);
-    else if (d->unresolved > 0 && d->target_count > 0)
-        whole = dbfault_make(fault.phase, "%s; %u not resolved", fault.reason, d->unresolved);
+    else if (d->names.unresolved > 0 && d->names.count > 0)
+        whole = dbfault_make(fault.phase, "%s; %u not resolved", fault.reason, d->names.unresolved);
     memcpy(whole.sqlstate, fault.sqlstate, sizeof whole.sqlstate);
     dbping_rest(d, whole);
 }
@@ -429,11 +323,17 @@ static void dbping_set_share(struct dbping *d)
 {
     uint64_t now = uv_now(d->loop);
     uint64_t left = d->deadline > now ? d->deadline - now : 0;
-    uint64_t share = left / (d->target_count - d->target);
+    uint64_t share = left / (d->names.count - d->target);
 
     if (!d->shaken && share > d->limits.syn_ms)
         share = d->limits.syn_ms;
     d->share = share < left ? now + share : NEVER;
+}
+
+static bool is_target(const struct dburl_target *t, const char *address, const char *port)
+{
+    return strcmp(t->address, address) == 0 &&
+           (t->host->port[0] == '\0' || strcmp(t->host->port, port) == 0);
 }
 
 /* See how far libpq has come in its list. */
@@ -441,15 +341,14 @@ static void dbping_follow(struct dbping *d)
 {
     const char *address = PQhostaddr(d->conn);
     const char *port = PQport(d->conn);
-    bool shaken = PQstatus(d->conn) != CONNECTION_STARTED && PQstatus(d->conn) != CONNECTION_NEEDED;
+    ConnStatusType status = PQstatus(d->conn);
+    bool shaken = status != CONNECTION_STARTED && status != CONNECTION_NEEDED;
     unsigned t = d->target;
 
-    while (t < d->target_count &&
-           (strcmp(d->targets[t].address, address) != 0 ||
-            (d->targets[t].host->port[0] && strcmp(d->targets[t].host->port, port) != 0)))
+    while (t < d->names.count && !is_target(&d->names.targets[t], address, port))
         t++;
-    if (t == d->target_count)
-        t = d->target; /* a socket has no address: then time is not shared */
+    if (t == d->names.count)
+        t = d->target; /* a local socket has no address; there is no time to share there */
     if (t != d->target || shaken != d->shaken) {
         d->target = t;
         d->shaken = shaken;
@@ -457,10 +356,19 @@ static void dbping_follow(struct dbping *d)
     }
 }
 
+static struct dbfault unwatchable(void)
+{
+    return dbfault_make(DBFAULT_CONNECT, "the socket cannot be watched");
+}
+
 static void dbping_connected(struct dbping *d)
 {
     if (PQsetnonblocking(d->conn, 1) != 0) {
         dbping_fail(d, dbfault_connect(PQerrorMessage(d->conn)));
+        return;
+    }
+    if (!dbwatch_start(&d->watch, PQsocket(d->conn), UV_READABLE)) {
+        dbping_fail(d, unwatchable());
         return;
     }
     d->counters.connections++;
@@ -481,8 +389,8 @@ static void dbping_connect_on(struct dbping *d, PostgresPollingStatusType status
     case PGRES_POLLING_FAILED: dbping_fail(d, dbfault_connect(PQerrorMessage(d->conn))); return;
     }
     dbping_follow(d);
-    if (!dbping_watch(d, events))
-        dbping_fail(d, dbfault_make(DBFAULT_CONNECT, "the socket cannot be watched"));
+    if (!dbwatch_start(&d->watch, PQsocket(d->conn), events))
+        dbping_fail(d, unwatchable());
 }
 
 /* Let libpq try the addresses from d->target on. */
@@ -490,13 +398,13 @@ static void dbping_connect(struct dbping *d)
 {
     d->last_words[0] = '\0';
     d->shaken = false;
-    d->conn = dburl_connect(d->url, &d->targets[d->target], d->target_count - d->target);
+    d->conn = dburl_connect(d->url, &d->names.targets[d->target], d->names.count - d->target);
     if (!d->conn) {
         dbping_fail(d, dbfault_make(DBFAULT_CONNECT, "out of memory"));
         return;
     }
-    PQsetErrorVerbosity(d->conn,
-                        PQERRORS_SQLSTATE); /* the only way to learn it of a failed login */
+    /* The only way to learn the SQLSTATE of a failed login. */
+    PQsetErrorVerbosity(d->conn, PQERRORS_SQLSTATE);
     PQsetNoticeReceiver(d->conn, on_notice, d);
     dbping_set_share(d);
     dbping_connect_on(d, PQstatus(d->conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED
@@ -508,115 +416,40 @@ static void dbping_connect(struct dbping *d)
 static void dbping_next_target(struct dbping *d)
 {
     d->silent++;
-    d->target = (d->target + 1) % d->target_count;
+    d->target = (d->target + 1) % d->names.count;
     dbping_disconnect(d);
     dbping_connect(d);
 }
 
 /* -- resolving --------------------------------------------------------------------------------- */
 
-static void dbping_add_target(struct dbping *d, const struct dburl_host *host, const char *address)
-{
-    for (unsigned i = 0; i < d->target_count; i++)
-        if (d->targets[i].host == host && strcmp(d->targets[i].address, address) == 0)
-            return;
-    if (d->target_count < DBURL_TARGETS_MAX) {
-        struct dburl_target *t = &d->targets[d->target_count++];
-        t->host = host;
-        strncpy(t->address, address, sizeof t->address - 1);
-        t->address[sizeof t->address - 1] = '\0';
-    }
-}
-
-static void dbping_unresolved(struct dbping *d, int error)
-{
-    d->unresolved++;
-    switch (error) {
-    case UV_EAI_NONAME:
-    case UV_EAI_NODATA:
-        d->fault = dbfault_make(DBFAULT_RESOLVE, "the name of the host is unknown");
-        break;
-    case UV_EAI_AGAIN:
-        d->fault = dbfault_make(DBFAULT_RESOLVE, "no usable answer from the name server");
-        break;
-    default: d->fault = dbfault_make(DBFAULT_RESOLVE, "%s", uv_strerror(error));
-    }
-}
-
 static void dbping_resolved(struct dbping *d)
 {
-    if (d->target_count == 0) {
-        dbping_fail(d, d->fault);
+    if (d->names.count == 0) {
+        dbping_fail(d, d->names.fault);
         return;
     }
     dbping_enter(d, DBPING_CONNECTING);
     dbping_connect(d);
 }
 
-static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found);
-
-/* Look the names up, one after the other: half of libuv's threads do lookups at most, and none can
- * be called back, so a silent name server must not get more than one of them. */
-static void dbping_resolve(struct dbping *d)
+static void on_names(void *data)
 {
-    static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct dbping *d = data;
 
-    for (; d->host < d->url->host_count; d->host++) {
-        const struct dburl_host *host = &d->url->hosts[d->host];
-        int error;
-
-        if (!host->lookup) {
-            dbping_add_target(d, host, host->address);
-            continue;
-        }
-        if (d->looking)
-            return; /* on_lookup goes on when the late one is back */
-        d->lookup.data = d;
-        error = uv_getaddrinfo(d->loop, &d->lookup, on_lookup, host->name, NULL, &hints);
-        if (error == 0) {
-            d->looking = true;
-            return;
-        }
-        dbping_unresolved(d, error);
-    }
-    dbping_resolved(d);
-}
-
-static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
-{
-    struct dbping *d = lookup->data;
-
-    d->looking = false;
-    if (d->closing) {
-        uv_freeaddrinfo(found);
-        if (d->handles == 0)
-            d->closed(d->data);
-        return;
-    }
-    if (d->late) {
-        d->late = false; /* it was for another attempt; this one asks anew */
-    } else {
-        char address[DBURL_ADDRESS_SIZE];
-
-        if (status != 0)
-            dbping_unresolved(d, status);
-        for (struct addrinfo *a = status == 0 ? found : NULL; a; a = a->ai_next)
-            if (uv_ip_name(a->ai_addr, address, sizeof address) == 0)
-                dbping_add_target(d, &d->url->hosts[d->host], address);
-        d->host++;
-    }
-    uv_freeaddrinfo(found);
-    if (d->state == DBPING_RESOLVING)
-        dbping_resolve(d);
+    if (d->closing)
+        dbping_end(d);
+    else if (d->state == DBPING_RESOLVING)
+        dbping_resolved(d);
     dbping_arm(d);
 }
 
 /* Go on with what is known of the other hosts, if anything is. */
 static void dbping_resolve_timeout(struct dbping *d)
 {
-    d->late = d->looking;
-    d->unresolved++;
-    d->fault = dbping_silence(d, d->limits.resolve_ms);
+    struct dbfault silence = dbping_silence(d, d->limits.resolve_ms);
+
+    dbnames_stop(&d->names, &silence);
     dbping_resolved(d);
 }
 
@@ -627,9 +460,9 @@ static void dbping_attempt(struct dbping *d)
     d->attempt = ++d->serial;
     d->attempted_at = uv_now(d->loop);
     d->counters.attempts++;
-    d->host = d->unresolved = d->silent = d->target = d->target_count = 0;
+    d->silent = d->target = 0;
     dbping_enter(d, DBPING_RESOLVING);
-    dbping_resolve(d);
+    dbnames_start(&d->names);
 }
 
 static void dbping_event(struct dbping *d)
@@ -644,19 +477,24 @@ static void dbping_event(struct dbping *d)
     }
 }
 
-/* Their time is up, whatever is going on. */
-static void dbping_expire(struct dbping *d, struct dbping_links *ring)
+static void on_event(void *data)
 {
-    struct dbping_links done;
+    dbping_event(data);
+    dbping_arm(data);
+}
+
+/* Their time is up, whatever is going on. */
+static void dbping_expire(struct dbping *d, struct ring *ring)
+{
+    struct ring done;
     struct dbping_waiter *w;
     struct dbfault fault;
 
-    links_init(&done);
+    ring_init(&done);
     while ((w = oldest(ring)) && w->deadline <= uv_now(d->loop)) {
-        links_remove(&w->links);
-        links_insert(done.previous, &w->links);
+        ring_append(&done, &w->links);
     }
-    if (links_empty(&done))
+    if (ring_empty(&done))
         return;
     fault = dbping_silence(d, d->limits.total_ms);
     dbping_tell(d, &done, &fault);
@@ -672,9 +510,9 @@ static uint64_t dbping_owed(struct dbping *d)
 {
     uint64_t due = earlier(d->deadline, d->share);
 
-    if (!links_empty(&d->now))
+    if (!ring_empty(&d->now))
         due = earlier(due, oldest(&d->now)->deadline);
-    if (!links_empty(&d->next))
+    if (!ring_empty(&d->next))
         due = earlier(due, oldest(&d->next)->deadline);
     return due;
 }
@@ -688,7 +526,9 @@ static void on_alarm(uv_timer_t *alarm)
 
     d->alarm_at = NEVER;
     if (dbping_owed(d) <= now) {
-        dbping_look(d);
+        /* Timers run before I/O: when time is up the answer may be here already. */
+        if (dbwatch_ready(&d->watch))
+            dbping_event(d);
         dbping_expire(d, &d->now);
         dbping_expire(d, &d->next);
     }
@@ -708,7 +548,7 @@ static void on_alarm(uv_timer_t *alarm)
             dbping_next_target(d);
         break;
     case DBPING_READY:
-        if (!links_empty(&d->next))
+        if (!ring_empty(&d->next))
             dbping_send(d);
         break;
     case DBPING_ASKING:
@@ -731,7 +571,7 @@ static void dbping_arm(struct dbping *d)
         return;
     if (d->state == DBPING_RESTING)
         due = earlier(due, dbping_attempt_at(d));
-    else if (d->state == DBPING_READY && !links_empty(&d->next))
+    else if (d->state == DBPING_READY && !ring_empty(&d->next))
         due = now;
     if (due >= d->alarm_at)
         return;
@@ -761,20 +601,21 @@ int dbping_init(struct dbping *d, uv_loop_t *loop, const struct dburl *url,
         .deadline = NEVER,
         .share = NEVER,
         .alarm_at = NEVER,
-        .watching = -1,
-        .handles = 1,
     };
     /* No phase outlives the whole. */
     d->limits.resolve_ms = at_most(limits->resolve_ms, limits->total_ms);
     d->limits.connect_ms = at_most(limits->connect_ms, limits->total_ms);
     d->limits.ask_ms = at_most(limits->ask_ms, limits->total_ms);
     d->fault = dbfault_make(DBFAULT_TIMEOUT, "no attempt to connect yet");
-    links_init(&d->next);
-    links_init(&d->now);
+    dbwatch_init(&d->watch, loop, on_event, on_idle, d);
+    dbnames_init(&d->names, loop, url, on_names, d);
+    ring_init(&d->next);
+    ring_init(&d->now);
     error = uv_timer_init(loop, &d->alarm);
     if (error != 0)
         return error;
     d->alarm.data = d;
+    d->alarm_open = true;
     d->retry_at = uv_now(loop);
     dbping_arm(d);
     return 0;
@@ -786,33 +627,35 @@ void dbping_ask(struct dbping *d, struct dbping_waiter *w, dbping_answer *answer
     w->deadline = uv_now(d->loop) + d->limits.total_ms;
     w->asked = d->serial;
     w->retried = false;
-    links_insert(d->next.previous, &w->links);
+    ring_insert(d->next.previous, &w->links);
     dbping_arm(d);
 }
 
 bool dbping_stuck(const struct dbping *d)
 {
-    return d->looking;
+    return dbnames_stuck(&d->names);
 }
 
 void dbping_forget(struct dbping *d, struct dbping_waiter *w)
 {
     (void)d;
-    links_remove(&w->links);
+    ring_remove(&w->links);
 }
 
 static void on_alarm_closed(uv_handle_t *handle)
 {
-    dbping_handle_closed(handle->data);
+    struct dbping *d = handle->data;
+
+    d->alarm_open = false;
+    dbping_end(d);
 }
 
 void dbping_close(struct dbping *d, dbping_closed *closed)
 {
-    assert(links_empty(&d->next) && links_empty(&d->now));
+    assert(ring_empty(&d->next) && ring_empty(&d->now));
     d->closed = closed;
     d->closing = true;
-    if (d->looking)
-        (void)uv_cancel((uv_req_t *)&d->lookup); /* UV_EBUSY: it is in its thread */
+    dbnames_cancel(&d->names);
     dbping_disconnect(d);
     uv_close((uv_handle_t *)&d->alarm, on_alarm_closed);
 }

@@ -21,7 +21,10 @@
 #include <uv.h>
 
 #include "dbfault.h"
+#include "dbnames.h"
 #include "dburl.h"
+#include "dbwatch.h"
+#include "ring.h"
 
 /* Milliseconds, given at birth. */
 struct dbping_limits {
@@ -59,15 +62,9 @@ typedef void dbping_change(void *data, const struct dbfault *fault);
 
 typedef void dbping_closed(void *data);
 
-/* A ring, so that an element can leave without knowing which ring it is in. */
-struct dbping_links {
-    struct dbping_links *previous;
-    struct dbping_links *next;
-};
-
 /* One question. The memory is the asker's; all but data is private. */
 struct dbping_waiter {
-    struct dbping_links links; /* the first member: a waiter is found by its links */
+    struct ring links; /* the first member: a waiter is found by its links */
     void *data;
     dbping_answer *answer;
     uint64_t deadline;
@@ -111,30 +108,19 @@ struct dbping {
     bool known;           /* whether counters.up and told mean anything */
     struct dbfault told;  /* what change was called with last */
 
-    struct dbping_links next; /* wait for a question to be sent, oldest first */
-    struct dbping_links now;  /* their question is on its way, oldest first */
+    struct ring next; /* wait for a question to be sent, oldest first */
+    struct ring now;  /* their question is on its way, oldest first */
 
     uv_timer_t alarm;
     uint64_t alarm_at;
-    uv_poll_t watch[2]; /* one is in use, the other may still be closing */
-    bool watch_open[2];
-    int watching; /* index of the one in use, or -1 */
-    int events;   /* it waits for */
-    int socket;   /* it watches */
-    int handles;  /* open, for dbping_close */
+    bool alarm_open;
     bool closing;
-
-    uv_getaddrinfo_t lookup;
-    bool looking;        /* lookup is in a thread and cannot be called back */
-    bool late;           /* whoever wanted its result does so no more */
-    unsigned host;       /* the one that is looked up */
-    unsigned unresolved; /* hosts without an address in this attempt */
-    unsigned silent;     /* addresses that did not answer in this attempt */
-    struct dburl_target targets[DBURL_TARGETS_MAX];
-    unsigned target_count;
-    unsigned target; /* the one that libpq is at */
+    struct dbwatch watch;
+    struct dbnames names;
 
     PGconn *conn;
+    unsigned target;    /* of names.targets: the one that libpq is at */
+    unsigned silent;    /* how often one of them did not answer in this attempt */
     bool answered;      /* ASKING: the empty query's own result has come */
     char last_words[6]; /* SQLSTATE of the error the server sent, asked or not */
     uint64_t sent_ns;

@@ -701,7 +701,7 @@ static void test_each_call_fails_once(void)
 /* From the n-th on all calls fail: everybody is told that it is not available, in time. */
 static void test_all_calls_fail_from(void)
 {
-    for (int n = 1; n < 25; n++) {
+    for (int n = 1; n < 15; n++) {
         set(FAKE_WELL);
         fail_from = n;
         for (int i = 0; i < 5; i++) {
