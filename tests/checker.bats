@@ -402,6 +402,11 @@ no_backend() { ! has_backend "$1"; }
   assert_equal "$(docker wait "$waiting")" 0
   run -0 docker logs "$waiting"
   assert_output --partial "DB is available"
+
+  # shellcheck disable=SC2046 # words
+  waiting="$(DATABASE_URL="$(url "$SHARED:1")" container_run ended $(checker_options) --env DATABASE_URL "$CHECKER_IMAGE" --wait 60s)"
+  docker stop --time 10 "$waiting" >/dev/null
+  assert_equal "$(docker inspect --format '{{.State.ExitCode}}' "$waiting")" 2
 }
 
 @test "SIGTERM: nobody new is let in, whoever waits gets an answer, exit code 0" {

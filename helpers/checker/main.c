@@ -1,4 +1,5 @@
 /* checker - tells over HTTP whether its PostgreSQL database is available; see --help. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -204,7 +205,7 @@ static void drained(void *data)
 static bool read_limits(struct dbping_limits *limits, struct text *error)
 {
     const uint64_t least = 10;
-    const uint64_t most = 60 * 1000;
+    const uint64_t most = 60000;
     uint64_t total = limits->total_ms;
     uint64_t resolve, connect, query;
 
@@ -227,7 +228,7 @@ static bool read_limits(struct dbping_limits *limits, struct text *error)
 /* --once and --wait. False: the arguments are none of these. */
 static bool once_asked(int argc, char **argv, uint64_t *wait_ms)
 {
-    const uint64_t most = 24 * 60 * 60 * 1000;
+    const uint64_t most = 86400000; /* a day */
 
     *wait_ms = 0;
     if (argc == 2 && strcmp(argv[1], "--once") == 0)
@@ -251,6 +252,43 @@ static const struct daemon_program program = {
     .drained = drained,
 };
 
+/* Ask once, or until it is there, and say with what code to exit. */
+static int run_once(const struct dbping_limits *limits, uint64_t wait_ms)
+{
+    int code;
+
+    if (!checker.configured) {
+        (void)fputs(REPLY_NOT_CONFIGURED, stdout);
+        return ONCE_NOT_ASKED;
+    }
+    code = once_run(&checker.url, limits, wait_ms);
+    dburl_free(&checker.url);
+    return code;
+}
+
+static int serve(const struct dbping_limits *limits)
+{
+    int code = daemon_start(&checker.daemon, &program);
+    int error;
+
+    if (code != DAEMON_OK) {
+        dburl_free(&checker.url);
+        return code;
+    }
+    if (!checker.configured) {
+        log_error("DATABASE_URL is not set; /ping says so until the app is linked: "
+                  "dokku postgres:link <database> <this app>");
+        return daemon_run(&checker.daemon);
+    }
+    error =
+        dbping_init(&checker.dbping, &checker.daemon.loop, &checker.url, limits, on_change, NULL);
+    if (error != 0) {
+        log_error("cannot watch the database: %s", uv_strerror(error));
+        return DAEMON_FAILED;
+    }
+    return daemon_run(&checker.daemon);
+}
+
 int main(int argc, char **argv)
 {
     struct dbping_limits limits = dbping_limits_default;
@@ -272,33 +310,5 @@ int main(int argc, char **argv)
         return once ? ONCE_NOT_ASKED : DAEMON_USAGE;
     }
     checker.configured = url != NULL;
-
-    if (once && !checker.configured) {
-        (void)!write(STDOUT_FILENO, REPLY_NOT_CONFIGURED, sizeof REPLY_NOT_CONFIGURED - 1);
-        return ONCE_NOT_ASKED;
-    }
-    if (once) {
-        code = once_run(&checker.url, &limits, wait_ms);
-        dburl_free(&checker.url);
-        return code;
-    }
-
-    code = daemon_start(&checker.daemon, &program);
-    if (code == DAEMON_OK && checker.configured) {
-        int failed = dbping_init(&checker.dbping, &checker.daemon.loop, &checker.url, &limits,
-                                 on_change, NULL);
-        if (failed != 0) {
-            log_error("cannot watch the database: %s", uv_strerror(failed));
-            return DAEMON_FAILED;
-        }
-    } else if (code == DAEMON_OK) {
-        log_error("DATABASE_URL is not set; /ping says so until the app is linked: "
-                  "dokku postgres:link <database> <this app>");
-    }
-    if (code != DAEMON_OK) {
-        if (checker.configured)
-            dburl_free(&checker.url);
-        return code;
-    }
-    return daemon_run(&checker.daemon);
+    return once ? run_once(&limits, wait_ms) : serve(&limits);
 }

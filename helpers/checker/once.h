@@ -15,8 +15,9 @@ enum {
     ONCE_NOT_ASKED = 3, /* there was nothing to ask: no URL, or a wrong one */
 };
 
-/* Ask, and ask again until it is available or wait_ms are over (0: ask once). Prints one line on
- * stdout and gives the exit code. Does not return while a name server is silent: it exits then. */
+/* Ask; with wait_ms above 0 ask again until it is available, or that time is over. Prints one line
+ * on stdout and gives the exit code. It ends the process itself where a name server is silent, as
+ * nothing can end that wait, and on SIGTERM or SIGINT. */
 int once_run(const struct dburl *url, const struct dbping_limits *limits, uint64_t wait_ms);
 
 /* The exit code for a fault. */

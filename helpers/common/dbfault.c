@@ -110,7 +110,7 @@ static struct dbfault unforeseen(enum dbfault_phase phase, struct slice line)
             text_add_string(&reason, "...");
             c = last;
         } else {
-            text_add_char(&reason, *c >= ' ' && *c <= '~' ? *c : '?');
+            text_add_char(&reason, (char)(*c >= ' ' && *c <= '~' ? *c : '?'));
         }
     }
     text_string(&reason);

@@ -323,7 +323,8 @@ static void dbping_set_share(struct dbping *d)
 {
     uint64_t now = uv_now(d->loop);
     uint64_t left = d->deadline > now ? d->deadline - now : 0;
-    uint64_t share = left / (d->names.count - d->target);
+    unsigned targets = d->names.count - d->target;
+    uint64_t share = targets > 1 ? left / targets : left;
 
     if (!d->shaken && share > d->limits.syn_ms)
         share = d->limits.syn_ms;
