@@ -65,6 +65,12 @@ void client_answer_start(struct client_answer *a, bool head_only)
     a->head_only = head_only;
 }
 
+/* http1 names the status to refuse a request with; here two of them say: too long. */
+static enum exchange_verdict refused(unsigned status)
+{
+    return status == 413 || status == 431 ? EXCHANGE_LONG : EXCHANGE_WRONG;
+}
+
 /* Read heads up to the final one (RFC 9110 §15.2). */
 static enum exchange_verdict read_head(struct client_answer *a, char *buf, size_t len)
 {
@@ -73,7 +79,7 @@ static enum exchange_verdict read_head(struct client_answer *a, char *buf, size_
                                     &a->response)) {
         case HTTP1_MORE: a->seen = len - a->head_at; return EXCHANGE_MORE;
         case HTTP1_DATA:
-        case HTTP1_REFUSED: return EXCHANGE_WRONG;
+        case HTTP1_REFUSED: return refused(a->response.head.refuse);
         case HTTP1_DONE: break;
         }
         if (a->response.status >= 200)
@@ -113,7 +119,7 @@ enum exchange_verdict client_answer_read(void *reader, char *buf, size_t len, bo
             a->body.len += piece.len;
             break;
         case HTTP1_DONE: return EXCHANGE_DONE;
-        case HTTP1_REFUSED: return EXCHANGE_WRONG;
+        case HTTP1_REFUSED: return refused(a->state.refuse);
         case HTTP1_MORE:
             return end && http1_body_may_end(&a->state) ? EXCHANGE_DONE : EXCHANGE_MORE;
         }

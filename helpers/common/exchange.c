@@ -62,6 +62,7 @@ static void on_octets(uv_stream_t *stream, ssize_t count, const uv_buf_t *room)
     switch (x->plan.read(x->plan.reader, x->plan.buf, x->len, at_end)) {
     case EXCHANGE_DONE: end(x, 0); break;
     case EXCHANGE_WRONG: end(x, UV_EPROTO); break;
+    case EXCHANGE_LONG: end(x, UV_EMSGSIZE); break;
     case EXCHANGE_MORE:
         if (at_end)
             end(x, UV_EOF);

@@ -16,6 +16,7 @@ enum exchange_verdict {
     EXCHANGE_MORE,  /* not complete: there must come more */
     EXCHANGE_DONE,  /* the answer is complete */
     EXCHANGE_WRONG, /* it can no longer become a valid one */
+    EXCHANGE_LONG,  /* it is valid so far, but too long */
 };
 
 /* Look at the answer so far, buf[0..len): the octets of the calls before, and more. end: nothing
@@ -41,8 +42,9 @@ struct exchange_plan {
 
 struct exchange {
     /* The result, when done is called. */
-    int error;                 /* 0; UV_ETIMEDOUT; UV_EOF: broke off; UV_EPROTO: the reader said
-                                  WRONG; UV_EMSGSIZE: too long; UV_ECANCELED; what connect says */
+    int error;                 /* 0; UV_ETIMEDOUT; UV_EOF: it broke off; UV_EPROTO and UV_EMSGSIZE:
+                                  the reader found it wrong or too long; UV_ECANCELED; what
+                                  connect says */
     enum exchange_phase phase; /* reached: where it failed, or EXCHANGE_ANSWER */
     size_t len;                /* octets in plan.buf */
     uint64_t connect_ns;       /* time from the start until it was connected, */
