@@ -30,7 +30,7 @@ static enum exchange_verdict read_mysql(void *reader, char *buf, size_t len, boo
 }
 
 /* MongoDB: length, number, number of the question, kind (OP_REPLY 1 or OP_MSG 2013). */
-enum { MONGO_QUESTION = 1936028777 }; /* the octets "ines" */
+#define MONGO_NUMBER "ines"
 
 static enum exchange_verdict read_mongo(void *reader, char *buf, size_t len, bool end)
 {
@@ -39,10 +39,9 @@ static enum exchange_verdict read_mongo(void *reader, char *buf, size_t len, boo
     if (len < 16)
         return EXCHANGE_MORE;
     uint32_t kind = little_endian(buf + 12, 4);
-    return little_endian(buf, 4) > 16 && little_endian(buf + 8, 4) == MONGO_QUESTION &&
-                   (kind == 1 || kind == 2013)
-               ? EXCHANGE_DONE
-               : EXCHANGE_WRONG;
+    bool to_us = memcmp(buf + 8, MONGO_NUMBER, 4) == 0;
+    return little_endian(buf, 4) > 16 && to_us && (kind == 1 || kind == 2013) ? EXCHANGE_DONE
+                                                                              : EXCHANGE_WRONG;
 }
 
 static const struct greeting greetings[] = {
@@ -61,10 +60,11 @@ static const struct greeting greetings[] = {
     /* OP_QUERY, which every version still answers for this one question: isMaster? */
     {.scheme = "mongo",
      .port = 27017,
-     .say = OCTETS("\x3a\0\0\0ines\0\0\0\0\xd4\x07\0\0"     /* length 58, number, kind 2004 */
-                   "\0\0\0\0admin.$cmd\0"                   /* flags, collection */
-                   "\0\0\0\0\xff\xff\xff\xff"               /* skip 0, return 1 and close */
-                   "\x13\0\0\0\x10isMaster\0\x01\0\0\0\0"), /* {isMaster: 1} */
+     .say =
+         OCTETS("\x3a\0\0\0" MONGO_NUMBER "\0\0\0\0\xd4\x07\0\0" /* length 58, number, kind 2004 */
+                "\0\0\0\0admin.$cmd\0"                           /* flags, collection */
+                "\0\0\0\0\xff\xff\xff\xff"                       /* skip 0, return 1 and close */
+                "\x13\0\0\0\x10isMaster\0\x01\0\0\0\0"),         /* {isMaster: 1} */
      .read = read_mongo},
     /* Protocol 0-9-1: it begins (method frame on channel 0), or names the version it wants. */
     {.scheme = "amqp",

@@ -141,7 +141,7 @@ static void fake_answers(struct fake_service *s, const char *say)
     s->len = say ? strlen(say) : 0;
 }
 
-static void fake_stop(struct fake_service *s)
+static inline void fake_stop(struct fake_service *s)
 {
     uv_close((uv_handle_t *)&s->listener, NULL);
 }
