@@ -8,6 +8,11 @@ setup_file() {
   dokku_up
 }
 
+teardown() {
+  dokku interservice:set --global subnet-pool || true
+  dokku interservice:set --global subnet-size || true
+}
+
 @test "install warns of apps whose port Dokku opens, names the cure, and changes nothing" {
   local app
   app="$(new_app)"
@@ -61,35 +66,34 @@ HOOK
   destroy_apps "$app"
 }
 
-@test "networks get addresses from our pool, beside what Docker and the host use" {
-  local caller service network
-  caller="$(new_app)" service="$(new_app)"
-  docker network create --subnet 100.120.0.0/24 "$caller-mine" >/dev/null || true
+# subnet_of SERVICE: of its newest network.
+subnet_of() {
+  local network
+  network="$(docker network ls --format '{{ .Name }}' --filter "name=^interservice\.$1\." | sort | head -n 1)"
+  docker network inspect --format '{{ range .IPAM.Config }}{{ .Subnet }}{{ end }}' "$network"
+}
+
+@test "networks get addresses from our pool, never those that Docker uses, and a full pool is said" {
+  local caller service third
+  caller="$(new_app)" service="$(new_app)" third="$(new_app)"
   run -0 dokku interservice:link "$caller" "$service" --port 5000
-  network="$(docker network ls --format '{{ .Name }}' --filter "name=^interservice\.$service\.")"
-  run -0 docker network inspect --format '{{ range .IPAM.Config }}{{ .Subnet }}{{ end }}' "$network"
-  assert_output --regexp '^100\.12[0-3]\.[0-9]+\.0/24$'
-  refute_output 100.120.0.0/24
+  assert_regex "$(subnet_of "$service")" '^100\.12[0-3]\.[0-9]+\.0/24$'
   run -0 dokku interservice:unlink "$caller" "$service"
 
-  run -0 dokku interservice:set --global subnet-pool 198.19.0.0/28
-  run -0 dokku interservice:set --global subnet-size 29
-  run -0 dokku interservice:link "$caller" "$service" --port 5000 --alias one
-  network="$(docker network ls --format '{{ .Name }}' --filter "name=^interservice\.$service\.")"
-  run -0 docker network inspect --format '{{ range .IPAM.Config }}{{ .Subnet }}{{ end }}' "$network"
-  assert_output --regexp '^198\.19\.0\.(0|8)/29$'
-  run -0 dokku interservice:unlink "$caller" "$service"
+  # a pool of two, one of which is taken
+  local pool="198.18.$((RANDOM % 256))"
+  docker network create --subnet "$pool.0/28" "$caller-mine" >/dev/null
+  run -0 dokku interservice:set --global subnet-pool "$pool.0/27"
+  run -0 dokku interservice:set --global subnet-size 28
+  run -0 dokku interservice:link "$caller" "$service" --port 5000
+  assert_equal "$(subnet_of "$service")" "$pool.16/28"
+  run -1 dokku interservice:link "$caller" "$third" --port 5000
+  assert_output --partial "No free /28 is left in $pool.0/27"
 
-  # a pool without room is said, and nothing is left half done
-  run -0 dokku interservice:set --global subnet-pool 100.120.0.0/29
-  docker network inspect "$caller-mine" >/dev/null
-  run -1 dokku interservice:link "$caller" "$service" --port 5000
-  assert_output --partial "No free /29 is left"
   run -0 dokku interservice:unlink "$caller" "$service"
-  run -0 dokku interservice:set --global subnet-pool
-  run -0 dokku interservice:set --global subnet-size
+  run -0 dokku interservice:unlink "$caller" "$third"
   docker network rm "$caller-mine" >/dev/null
-  destroy_apps "$caller" "$service"
+  destroy_apps "$caller" "$service" "$third"
 }
 
 @test "update builds what changed, and links go on" {
