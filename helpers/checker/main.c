@@ -32,6 +32,7 @@ static const char help[] =
     "                  424  DB is not available. Error: PHASE: REASON\n"
     "                       PHASE is resolve, connect, auth, query or timeout;\n"
     "                       while DATABASE_URL is not set it is \"not configured\"\n"
+    "                       X-Replica names who answers: DYNO, or the host name\n"
     "    GET /healthz  200  while the process lives; asks nobody\n"
     "    GET /metrics  200  Prometheus text format\n"
     "\n"
@@ -54,6 +55,8 @@ static const char help[] =
     "    starting up, too many connections); 2 no answer; 3 nothing to ask (DATABASE_URL is not\n"
     "    set, or wrong). Wrong arguments are 2.\n";
 
+#define NAME_OCTETS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
+
 /* One request that waits for its answer. */
 struct asking {
     struct dbping_waiter waiter;
@@ -67,6 +70,7 @@ static struct {
     struct dburl url;
     struct dbping dbping;
     struct asking *free; /* as many as ever waited at once, to be used again */
+    char fields[128];    /* of every answer */
 } checker;
 
 static struct asking *asking_take(void)
@@ -88,7 +92,21 @@ static void asking_give(struct asking *a)
 
 static void answer(struct server_request *r, unsigned status, struct slice body)
 {
-    server_answer(r, status, "text/plain; charset=utf-8", body, "Cache-Control: no-store\r\n");
+    server_answer(r, status, "text/plain; charset=utf-8", body, checker.fields);
+}
+
+/* X-Replica says who answers, of several: Dokku's DYNO (web.2), or the host name. */
+static void write_fields(void)
+{
+    struct text fields = {checker.fields, 0, sizeof checker.fields - 1, false};
+    char host[65] = "";
+    const char *name;
+
+    (void)!gethostname(host, sizeof host - 1);
+    name = env_string("DYNO", host);
+    text_add_string(&fields, "Cache-Control: no-store\r\n");
+    if (*name && strlen(name) <= 64 && name[strspn(name, NAME_OCTETS)] == '\0')
+        text_add_format(&fields, "X-Replica: %s\r\n", name);
 }
 
 static void on_answer(struct dbping_waiter *w, const struct dbfault *fault)
@@ -268,6 +286,7 @@ static int run_once(const struct dbping_limits *limits, uint64_t wait_ms)
 
 static int serve(const struct dbping_limits *limits)
 {
+    write_fields();
     int code = daemon_start(&checker.daemon, &program);
     int error;
 
