@@ -279,6 +279,7 @@ two lines"
 
 @test "properties are files that only Dokku's user reads" {
   run_functions() {
+    # shellcheck source=/dev/null
     (source "$STANDIN/settings" && source "$STANDIN/core/environment" \
       && source "$PLUGIN_CORE_AVAILABLE_PATH/common/functions" && "$@")
   }
