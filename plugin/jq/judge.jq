@@ -102,7 +102,7 @@ def shadow($strangers):
   | (fact("hosts") | map(split(" ") | select(.[0] as $a | $wrong | index($a) != null) | select(.[1:] | index($l.alias) != null))) as $hosts
   | (.prober.links // [] | map(select(endswith("/" + $l.alias)))) as $links
   | (.prober.hosts // [] | map(select(startswith($l.alias + ":")))) as $extra
-  | (fact("option")[0] // null) as $option
+  | (fact("option") | (map(select(startswith("--dns-search")))[0] // .[0])) as $option
   | (if $option then "dokku docker-options:remove \(.caller) build,deploy,run \"\($option)\" && \(restart(.caller))" else restart(.caller) end) as $undo
   | if $hosts | length > 0 then
       if $links | length > 0 then
@@ -138,6 +138,13 @@ def complete:
       verdict("resolves"; "\(.alias) stands for \($seen | length) of \(.providers | length) containers; missing: \($unseen | names)"; sync(.service))
     else empty end;
 
+# The link made again with another port.
+def relink($port):
+  "dokku interservice:unlink \(.caller) \(.service) --process \(.process) --no-restart && dokku interservice:link \(.caller) \(.service)"
+  + " --process \(.process) --alias \(.alias) --port \($port)"
+  + (if .path == "" then "" else " --path '\(.path)'" end) + (if .variable == "" then "" else " --env \(.variable)" end)
+  + (if .attach == "deploy" then "" else " --attach \(.attach)" end);
+
 def of_whom: if .owner then "\(.owner.name) (\(.address))" else .address end;
 def foreign($l): "docker network disconnect \($l.network) \(.owner.name)";
 
@@ -148,21 +155,18 @@ def connects:
     else
       $bad[0] as $first
       | ($bad | map(of_whom) | join(", ")) as $whom
-      | ([.providers[] | select(.id == $first.owner.id)][0]) as $provider
-      | ($provider // {} | variable("PORT") // "") as $port
+      | ([.providers[] | select(.id == $first.owner.id)][0] // {} | variable("PORT") // "") as $port
       | if $first.ours | not then
-          verdict("connects"; "\($whom) answers to \(.alias) and does not take connections; it is none of \(.service)'s containers"; $first | foreign($l))
-        elif $first.error | test("refused") then
-          if fact("local") | length > 0 then
-            verdict("connects"; "\($whom) listens on 127.0.0.1:\(.port) only; it has to listen on 0.0.0.0"; "dokku ps:rebuild \(.service)")
-          elif $port != "" and $port != (.port | tostring) then
-            verdict("connects"; "\($whom) listens on \($port); the link says \(.port)";
-              if .extra | split(",") | index("port") != null then "dokku interservice:unlink \(.caller) \(.service) --no-restart && dokku interservice:link \(.caller) \(.service) --port \($port)" else restart(.service) end)
-          else
-            verdict("connects"; "\($whom) does not listen on port \(.port): \($first.error)"; renew)
-          end
+          verdict("connects"; "\($whom) answers to \(.alias) and takes no connections; it is none of \(.service)'s containers"; $first | foreign($l))
+        elif $first.error | test("refuse") | not then
+          verdict("connects"; "\($whom), port \(.port): \($first.error) (a firewall of this host?)"; renew)
+        elif fact("local") | length > 0 then
+          verdict("connects"; "\($whom) listens on 127.0.0.1 only, where nobody else can connect; it has to listen on 0.0.0.0:\(.port)"; "dokku ps:rebuild \(.service)")
+        elif $port != "" and $port != (.port | tostring) then
+          verdict("connects"; "\($whom) was told to listen on \($port); the link says \(.port)";
+            if .extra | split(",") | index("port") != null then relink($port) else restart(.service) end)
         else
-          verdict("connects"; "\($whom) cannot be reached on port \(.port): \($first.error) (a firewall of this host, or a frozen container)"; renew)
+          verdict("connects"; "\($whom), port \(.port): \($first.error)"; renew)
         end
     end;
 

@@ -1,0 +1,313 @@
+#!/usr/bin/env bats
+# interservice:status: each layer's fault is made for real, has to be named, and the command that
+# status gives has to mend it.
+
+load helpers
+
+setup_file() {
+  dokku_up
+  CALLER="$(unique_name)" SERVICE="$(unique_name)" URL_NAME=SERVICE_URL
+  export CALLER SERVICE URL_NAME
+  apps_up
+}
+
+teardown_file() {
+  apps_down
+  dokku_down
+}
+
+# Deploys take their time, so all tests share two apps and a link, and leave them as they were.
+apps_up() {
+  local app
+  for app in "$CALLER" "$SERVICE"; do
+    dokku apps:create "$app"
+    dokku checks:set "$app" wait-to-retire 5
+  done
+  dokku ps:scale --skip-deploy "$SERVICE" web=2
+  deploy_app "$SERVICE" provider
+  relink
+  deploy_app "$CALLER" client
+}
+
+# relink FLAG...: the link made anew.
+relink() {
+  dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart 2>/dev/null || true
+  dokku interservice:link "$CALLER" "$SERVICE" --env "$URL_NAME" --path /health "$@"
+}
+
+apps_down() {
+  destroy_apps "$CALLER" "$SERVICE"
+}
+
+teardown() {
+  remove_strangers
+  # What a failed test left behind is not the next one's fault.
+  if [[ -z "$BATS_TEST_COMPLETED" ]]; then
+    { apps_down && apps_up; } >/dev/null 2>&1
+  fi
+}
+
+# --- asking status
+
+# link_json FILTER: of the link between the two, in what `run` got.
+link_json() {
+  jq -r --arg caller "$CALLER" --arg service "$SERVICE" \
+    ".links[] | select(.caller == \$caller and .service == \$service) | $1" <<<"$output"
+}
+
+assert_well() {
+  run --separate-stderr dokku interservice:status "$CALLER" --format json
+  assert_equal "$status: $(link_json .state) $(link_json .cause)" "0: ok null"
+}
+
+# assert_broken LAYER CAUSE: status says so.
+assert_broken() {
+  run --separate-stderr dokku interservice:status "$CALLER" --format json
+  assert_equal "$status: $(link_json .layer)" "1: $1"
+  [[ "$(link_json .cause)" == *"$2"* ]] || fail "the cause is not \"$2\" but: $(link_json .cause)"
+}
+
+# mend: do as status says.
+mend() {
+  local command
+  command="$(link_json .mend)"
+  echo "# $command" >&3
+  bash -ec "$command" </dev/null
+}
+
+# --- strangers
+
+# start_stranger ARG...: a container of nobody's, from the image client; prints its id.
+start_stranger() {
+  docker run --detach --rm --label "com.dokku.interservice.test=$CALLER" "$@"
+}
+
+remove_strangers() {
+  docker container ls --all --quiet --filter "label=com.dokku.interservice.test=$CALLER" \
+    | xargs --no-run-if-empty docker container rm --force >/dev/null
+}
+
+# start_dns ADDRESS: a name server on the default bridge that gives ADDRESS for every name that has
+# a dot if WITH_DOT is set, else for every name; prints its own address.
+start_dns() {
+  local id program
+  program='
+import socket, sys
+answer, dot = socket.inet_aton(sys.argv[1]), sys.argv[2] == "dot"
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 53))
+print("ready", flush=True)
+while True:
+    query, peer = server.recvfrom(512)
+    end = query.index(0, 12)
+    labels, kind = query[12:end].count(b"\0"), query[end + 1:end + 3]
+    has_dot = 12 + 1 + query[12] < end
+    known = has_dot or not dot
+    count = 1 if known and kind == b"\0\1" else 0
+    head = query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\1" + bytes([0, count]) + b"\0\0\0\0"
+    reply = head + query[12:end + 5]
+    if count:
+        reply += b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + answer
+    server.sendto(reply, peer)
+'
+  id="$(start_stranger --user root interservice-test/client:1 python3 -c "$program" "$1" "${2:-any}")"
+  wait_until 10 docker_log_has "$id" ready
+  container_address "$id"
+}
+
+docker_log_has() { docker container logs "$1" 2>&1 | grep -q "$2"; }
+
+container_address() { docker container inspect --format '{{ .NetworkSettings.Networks.bridge.IPAddress }}' "$1"; }
+
+# network_of: the network on which the service is called.
+network_of() { link_json .network; }
+
+# --- all is well
+
+@test "a link that works is ok, and status exits 0" {
+  assert_well
+  assert_equal "$(link_json .layer)" null
+  assert_equal "$(link_json '.replicas | map(select(.ok)) | length')" 2
+  run -0 dokku interservice:status
+  assert_output --partial "$CALLER"
+}
+
+@test "the table fits a terminal of 100 columns" {
+  run -0 --separate-stderr dokku interservice:status "$CALLER"
+  assert_line --regexp "^$CALLER +$SERVICE +$SERVICE +1/1 +[0-9.]+ \+1 +2/2 +[0-9.]+ ms +ok$"
+  local line
+  for line in "${lines[@]}"; do
+    ((${#line} <= 100)) || fail "${#line} columns: $line"
+  done
+}
+
+# --- each layer
+
+@test "running: a caller scaled to 0" {
+  dokku ps:scale "$CALLER" web=0
+  assert_broken running "$CALLER is scaled to web=0"
+  mend
+  assert_well
+}
+
+@test "running: a stopped service" {
+  dokku ps:stop "$SERVICE"
+  assert_broken running "is stopped"
+  mend
+  assert_well
+}
+
+@test "running: one frozen replica" {
+  docker container pause "$SERVICE.web.2"
+  assert_broken running "$SERVICE.web.2 is frozen"
+  mend
+  assert_well
+}
+
+@test "running: an app that was never deployed" {
+  local app
+  app="$(new_app)"
+  dokku interservice:link "$CALLER" "$app" --no-restart
+  run -1 --separate-stderr dokku interservice:status "$app" --format json
+  assert_equal "$(jq -r '.links[0] | .layer + ": " + .cause' <<<"$output")" "running: $app was never deployed"
+  [[ "$(jq -r '.links[0].mend' <<<"$output")" == "git push dokku@"*":$app" ]]
+  dokku interservice:unlink "$CALLER" "$app" --no-restart
+  destroy_apps "$app"
+}
+
+@test "network: the caller was taken out" {
+  assert_well
+  docker network disconnect "$(network_of)" "$CALLER.web.1"
+  assert_broken network "$CALLER.web.1 is not on the network"
+  mend
+  assert_well
+}
+
+@test "network: a replica was taken out" {
+  assert_well
+  docker network disconnect "$(network_of)" "$SERVICE.web.2"
+  assert_broken network "$SERVICE.web.2 is not on its network"
+  mend
+  assert_well
+}
+
+@test "resolves: the service is there without its name" {
+  local network replica
+  assert_well
+  network="$(network_of)"
+  for replica in 1 2; do
+    docker network disconnect "$network" "$SERVICE.web.$replica"
+    docker network connect "$network" "$SERVICE.web.$replica"
+  done
+  assert_broken resolves "without the name $SERVICE"
+  mend
+  assert_well
+}
+
+@test "address: public DNS knows a name that the service lacks" {
+  local network replica stranger
+  stranger="$(container_address "$(start_stranger interservice-test/provider:1)")"
+  dokku docker-options:add "$CALLER" deploy "--dns $(start_dns "$stranger")"
+  dokku ps:restart "$CALLER"
+  assert_well
+  network="$(network_of)"
+  for replica in 1 2; do
+    docker network disconnect "$network" "$SERVICE.web.$replica"
+    docker network connect "$network" "$SERVICE.web.$replica"
+  done
+  assert_broken address "resolves to $stranger"
+  mend
+  assert_well
+  dokku docker-options:clear "$CALLER" deploy
+  dokku ps:restart "$CALLER"
+}
+
+@test "address: the caller does not ask Docker's resolver" {
+  local stranger dns
+  stranger="$(container_address "$(start_stranger interservice-test/provider:1)")"
+  dns="$(start_dns "$stranger")"
+  docker container exec --user root "$CALLER.web.1" sh -c "echo nameserver $dns >/etc/resolv.conf"
+  assert_broken address "asks $dns for names"
+  mend
+  assert_well
+}
+
+@test "address: a search domain comes first" {
+  local stranger dns option
+  stranger="$(container_address "$(start_stranger interservice-test/provider:1)")"
+  dns="$(start_dns "$stranger" dot)"
+  for option in "--dns $dns" "--dns-search corp.test" "--dns-opt ndots:1"; do
+    dokku docker-options:add "$CALLER" deploy "$option"
+  done
+  dokku ps:restart "$CALLER"
+  assert_broken address "$SERVICE.corp.test"
+  mend
+  assert_well
+  dokku docker-options:clear "$CALLER" deploy
+  dokku ps:restart "$CALLER"
+}
+
+@test "address: /etc/hosts was written by Docker's legacy --link" {
+  local stranger
+  stranger="$(start_stranger interservice-test/provider:1)"
+  dokku docker-options:add "$CALLER" build,deploy,run "--link $stranger:$SERVICE"
+  dokku ps:restart "$CALLER"
+  assert_broken address "legacy --link wrote it"
+  mend
+  assert_well
+}
+
+@test "address: /etc/hosts was written by --add-host" {
+  dokku docker-options:add "$CALLER" deploy "--add-host $SERVICE:192.0.2.1"
+  dokku ps:restart "$CALLER"
+  assert_broken address "--add-host $SERVICE:192.0.2.1 wrote it"
+  mend
+  assert_well
+}
+
+@test "address: /etc/hosts was written from inside" {
+  docker container exec --user root "$CALLER.web.1" sh -c "echo 192.0.2.1 $SERVICE >>/etc/hosts"
+  assert_broken address "/etc/hosts of $CALLER.web.1 says 192.0.2.1"
+  mend
+  assert_well
+}
+
+@test "connects: the link has another port than the service" {
+  relink --port 5999 --no-restart
+  assert_broken connects "told to listen on 5000; the link says 5999"
+  mend
+  assert_well
+  relink --no-restart
+}
+
+@test "answers: the service takes connections and is silent" {
+  docker container exec --user root "$SERVICE.web.2" sh -c 'kill -STOP -1'
+  assert_broken answers "$SERVICE.web.2"
+  docker container exec --user root "$SERVICE.web.2" sh -c 'kill -CONT -1'
+  assert_well
+}
+
+@test "app: somebody else answers to the name" {
+  local stranger
+  assert_well
+  stranger="$(start_stranger --network "$(network_of)" --network-alias "$SERVICE" interservice-test/provider:1)"
+  wait_until 10 docker_log_has "$stranger" listening
+  assert_broken app "none of $SERVICE's containers"
+  mend
+  assert_well
+}
+
+@test "variable: the caller was started before the link was made" {
+  dokku interservice:unlink "$CALLER" "$SERVICE"
+  relink --no-restart
+  assert_broken variable "was started before $URL_NAME was set"
+  mend
+  assert_well
+}
+
+@test "variable: somebody changed it" {
+  dokku config:set "$CALLER" "$URL_NAME=http://elsewhere:5000/"
+  assert_broken variable "$URL_NAME of $CALLER was changed"
+  mend
+  assert_well
+}
