@@ -56,21 +56,21 @@ check_db_is() {
 }
 
 @test "5. status measures the link, and exits 0" {
-  run -0 dokku interservice:status
+  run -0 dokku interservice:status "$WEB"
   assert_output --partial "$CHECKER"
 }
 
 @test "6. a database that stops is told, and it is back when it is back" {
   dokku postgres:stop "$DB"
   wait_until 20 check_db_is 503 "DB is not available"
-  run dokku interservice:status
+  run dokku interservice:status "$WEB"
   assert_failure 1
 
   dokku postgres:start "$DB"
   # Docker's legacy link of the running checker may keep an old address, until it is deployed
   run -0 dokku ps:rebuild "$CHECKER"
   wait_until 20 check_db_is 200 "DB is available"
-  run -0 dokku interservice:status
+  run -0 dokku interservice:status "$WEB"
 }
 
 @test "7. unlinked, web is where it was" {
