@@ -31,11 +31,11 @@ bool daemon_arguments(const struct daemon_program *program, int argc, char **arg
 
 /* -- settings -------------------------------------------------------------------------------- */
 
-enum { MINUTE = 60000, DAY = 24 * 60 * MINUTE };
-
 /* All of them, each within bounds in which the server is still one. */
 static bool read_limits(struct server_limits *l, struct text *error)
 {
+    const uint64_t minute = 60000;
+    const uint64_t day = 24 * 60 * minute;
     struct {
         const char *name;
         bool duration;
@@ -48,14 +48,14 @@ static bool read_limits(struct server_limits *l, struct text *error)
         {"SERVER_HEAD_BYTES", false, 512, 32768, l->http.head},
         {"SERVER_FIELDS", false, 8, HTTP1_FIELDS_MAX, l->http.fields},
         {"SERVER_BODY_BYTES", false, 0, 1 << 30, l->http.body},
-        {"SERVER_HEAD_TIMEOUT", true, 100, 10 * MINUTE, l->head_ms},
-        {"SERVER_BODY_TIMEOUT", true, 100, 10 * MINUTE, l->body_ms},
-        {"SERVER_ANSWER_TIMEOUT", true, 100, 10 * MINUTE, l->answer_ms},
-        {"SERVER_WRITE_TIMEOUT", true, 100, 10 * MINUTE, l->write_ms},
-        {"SERVER_IDLE_TIMEOUT", true, 100, DAY, l->idle_ms},
-        {"SERVER_LINGER_TIMEOUT", true, 0, MINUTE, l->linger_ms},
-        {"SERVER_LIFETIME", true, 1000, DAY, l->life_ms},
-        {"SERVER_DRAIN_TIMEOUT", true, 0, 10 * MINUTE, l->drain_ms},
+        {"SERVER_HEAD_TIMEOUT", true, 100, 10 * minute, l->head_ms},
+        {"SERVER_BODY_TIMEOUT", true, 100, 10 * minute, l->body_ms},
+        {"SERVER_ANSWER_TIMEOUT", true, 100, 10 * minute, l->answer_ms},
+        {"SERVER_WRITE_TIMEOUT", true, 100, 10 * minute, l->write_ms},
+        {"SERVER_IDLE_TIMEOUT", true, 100, day, l->idle_ms},
+        {"SERVER_LINGER_TIMEOUT", true, 0, minute, l->linger_ms},
+        {"SERVER_LIFETIME", true, 1000, day, l->life_ms},
+        {"SERVER_DRAIN_TIMEOUT", true, 0, 10 * minute, l->drain_ms},
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
         if (!(settings[i].duration ? env_duration : env_number)(

@@ -41,7 +41,7 @@ const struct http1_limits http1_limits_default = {
 enum { METHOD_MAX = 32 };
 
 /* RFC 9112 §2.2: "at least one empty line" should be skipped before a request. */
-enum { EMPTY_LINES_MAX = 2 };
+enum { EMPTY_LINES_MAX = 2, EMPTY_OCTETS_MAX = 2 * EMPTY_LINES_MAX };
 
 /* Octets of chunk extensions in one message; nobody needs any (RFC 9112 §7.1.1). */
 enum { EXTENSION_MAX = 4096 };
@@ -192,12 +192,12 @@ static inline __attribute__((always_inline)) bool is_word(const char *p, const c
         uint32_t a[2];
         uint32_t b[2];
         memcpy(&a[0], p, 4);
-        memcpy(&a[1], p + len - 4, 4);
+        memcpy(&a[1], p + (len - 4), 4);
         memcpy(&b[0], lower, 4);
-        memcpy(&b[1], lower + len - 4, 4);
+        memcpy(&b[1], lower + (len - 4), 4);
         return (a[0] | (uint32_t)small) == b[0] && (a[1] | (uint32_t)small) == b[1];
     }
-    bool same = (load8(p + len - 8) | small) == load8(lower + len - 8);
+    bool same = (load8(p + (len - 8)) | small) == load8(lower + (len - 8));
     for (size_t i = 0; i + 8 < len; i += 8)
         same &= (load8(p + i) | small) == load8(lower + i);
     return same;
@@ -679,7 +679,7 @@ read_request_line(struct http1_request *req, size_t len, const struct http1_limi
             if (p == stop)
                 goto pause;
             if (*p == '\r') {
-                if (p - h->base >= 2 * EMPTY_LINES_MAX)
+                if (p - h->base >= EMPTY_OCTETS_MAX)
                     return refuse(h, 400);
                 p++;
                 state = EMPTY_LINE_LF;

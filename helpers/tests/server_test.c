@@ -135,7 +135,8 @@ static void forget(struct server_request *r)
             return;
         }
     }
-    assert(!"gone, but never held");
+    fprintf(stderr, "gone, but never held\n");
+    abort();
 }
 
 static void on_gone(struct server_request *r, void *data)
