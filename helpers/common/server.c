@@ -404,31 +404,18 @@ static void on_written(uv_write_t *write, int status)
 
 /* -- answers --------------------------------------------------------------------------------- */
 
-/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and CRLF (RFC 9110 §5.6.7), made once a second. Not with
- * gmtime and strftime: they ask for time zones and locales. */
+/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and CRLF (RFC 9110 §5.6.7), made once a second. */
 static struct slice date_line(struct server *s)
 {
-    static const char days[] = "ThuFriSatSunMonTueWed";
+    static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct text t = TEXT_OVER(s->date);
     int64_t now = (int64_t)time(NULL);
     if (now != s->date_at) {
-        /* Days since 1 March of year 0 make leap days come last (the calendar repeats itself
-         * after 400 years, 146097 days). */
-        uint64_t day = (uint64_t)now / 86400;
-        uint64_t rest = (uint64_t)now % 86400;
-        uint64_t z = day + 719468;
-        uint64_t era = z / 146097;
-        uint64_t of_era = z % 146097;
-        uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-        uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-        uint64_t march = (5 * of_year + 2) / 153; /* months since March */
-        uint64_t of_month = of_year - (153 * march + 2) / 5 + 1;
-        uint64_t month = (march + 2) % 12;
-        year += era * 400 + (month < 2);
-        text_add_format(&t, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n", days + day % 7 * 3,
-                        (unsigned)of_month, months + month * 3, (unsigned)year,
-                        (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60));
+        struct clock_utc utc = clock_utc(now);
+        text_add_format(&t, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
+                        days + utc.weekday * 3, utc.day, months + (utc.month - 1) * 3, utc.year,
+                        utc.hour, utc.minute, utc.second);
         s->date_at = now;
     }
     return (struct slice){s->date, 37};

@@ -287,3 +287,27 @@ uint64_t clock_ms(void)
 {
     return clock_ns() / 1000000u;
 }
+
+struct clock_utc clock_utc(int64_t seconds)
+{
+    uint64_t days = (uint64_t)seconds / 86400;
+    unsigned rest = (unsigned)((uint64_t)seconds % 86400);
+
+    /* Days since 1 March of year 0 make leap days come last; the calendar repeats itself after
+     * 400 years, 146097 days. */
+    uint64_t z = days + 719468;
+    uint64_t of_era = z % 146097;
+    uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    uint64_t march = (5 * of_year + 2) / 153; /* months since March */
+    unsigned month = (unsigned)((march + 2) % 12);
+    return (struct clock_utc){
+        .year = (unsigned)(year + z / 146097 * 400 + (month < 2)),
+        .month = month + 1,
+        .day = (unsigned)(of_year - (153 * march + 2) / 5 + 1),
+        .weekday = (unsigned)((days + 4) % 7), /* 1 January 1970 was a Thursday */
+        .hour = rest / 3600,
+        .minute = rest / 60 % 60,
+        .second = rest % 60,
+    };
+}

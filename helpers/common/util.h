@@ -92,4 +92,16 @@ void log_error(const char *format, ...) PRINTF_LIKE(1, 2); /* to stderr */
 uint64_t clock_ms(void);
 uint64_t clock_ns(void);
 
+/* A moment in UTC, taken apart. gmtime and strftime would ask for time zones and locales. */
+struct clock_utc {
+    unsigned year;
+    unsigned month;   /* 1 to 12 */
+    unsigned day;     /* 1 to 31 */
+    unsigned weekday; /* 0 is Sunday */
+    unsigned hour, minute, second;
+};
+
+/* seconds since 1970, not negative. */
+struct clock_utc clock_utc(int64_t seconds);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -186,6 +187,21 @@ static void test_log(void)
     check_log(STDERR_FILENO, log_error, "error");
 }
 
+/* Every day for 800 years, against the C library's. */
+static void test_utc(void)
+{
+    for (int64_t seconds = 0; seconds < 800ll * 366 * 86400; seconds += 86399) {
+        time_t at = (time_t)seconds;
+        struct tm tm;
+        struct clock_utc utc = clock_utc(seconds);
+        assert(gmtime_r(&at, &tm));
+        assert((int)utc.year == tm.tm_year + 1900 && (int)utc.month == tm.tm_mon + 1);
+        assert((int)utc.day == tm.tm_mday && (int)utc.weekday == tm.tm_wday);
+        assert((int)utc.hour == tm.tm_hour && (int)utc.minute == tm.tm_min);
+        assert((int)utc.second == tm.tm_sec);
+    }
+}
+
 static void test_clock(void)
 {
     uint64_t ns = clock_ns();
@@ -204,5 +220,6 @@ int main(void)
     test_settings();
     test_log();
     test_clock();
+    test_utc();
     return 0;
 }

@@ -1,8 +1,6 @@
 /* page.c - see page.h. */
 #include "page.h"
 
-#include <time.h>
-
 #include "advice.h"
 #include "assets.h"
 
@@ -169,14 +167,15 @@ static void look_at_chain(struct page_view *v, const struct target *t)
 static void look_at_last(struct page_view *v, const struct target *t)
 {
     const struct target_result *r = &t->last;
-    char clock[32] = "–";
-    time_t at = (time_t)r->at_s;
-    struct tm utc;
+    struct clock_utc utc = clock_utc(r->at_s);
 
     add_time_text(v, "took", r->total_ns);
-    if (at != 0 && gmtime_r(&at, &utc))
-        strftime(clock, sizeof(clock), "%H:%M:%S UTC", &utc);
-    add_text(v, "at", slice_of(clock));
+    size_t from = begin(v);
+    if (r->at_s)
+        text_add_format(&v->room, "%02u:%02u:%02u UTC", utc.hour, utc.minute, utc.second);
+    else
+        text_add(&v->room, SLICE("–"));
+    end_text(v, "at", from);
 }
 
 static void look_at_history(struct page_view *v, const struct target *t)

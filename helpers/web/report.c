@@ -1,8 +1,6 @@
 /* report.c - see report.h. */
 #include "report.h"
 
-#include <time.h>
-
 unsigned report_status(enum target_state state)
 {
     switch (state) {
@@ -38,15 +36,11 @@ void report_result(const struct target *t, const struct target_result *r, struct
     char room[TARGET_NAME_MAX + TARGET_REASON_MAX + 64];
     struct text says = TEXT_OVER(room);
     char address[LOOKUP_TEXT_MAX] = "";
-    char at[32] = "";
-    time_t at_s = (time_t)r->at_s;
-    struct tm utc;
+    struct clock_utc at = clock_utc(r->at_s);
 
     target_say(t, r, &says);
     if (r->has_address)
         lookup_text(&r->address, address);
-    if (at_s != 0 && gmtime_r(&at_s, &utc))
-        strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &utc);
 
     text_add(out, SLICE("{"));
     add_string(out, "name", t->name);
@@ -69,8 +63,11 @@ void report_result(const struct target *t, const struct target_result *r, struct
         text_add_number(out, r->status);
     else
         text_add(out, SLICE("null"));
-    text_add_char(out, ',');
-    add_string(out, "checked_at", at);
+    if (r->at_s) /* RFC 3339 */
+        text_add_format(out, ",\"checked_at\":\"%04u-%02u-%02uT%02u:%02u:%02uZ\"", at.year,
+                        at.month, at.day, at.hour, at.minute, at.second);
+    else
+        text_add(out, SLICE(",\"checked_at\":null"));
     text_add(out, SLICE(",\"phases\":{"));
     add_ms(out, "resolve_ms", r->resolve_ns);
     text_add_char(out, ',');
