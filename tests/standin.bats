@@ -242,6 +242,21 @@ normalised() {
   dokku plugin:install "file://$STANDIN/spy" --name interspy
 }
 
+@test "installing any plugin opens the ports of apps that said nothing about it" {
+  dokku apps:create "$APP"
+  dokku apps:create "$UNO"
+  dokku network:set "$UNO" bind-all-interfaces false
+  dokku plugin:install
+  run -0 dokku network:report "$APP" --network-bind-all-interfaces
+  assert_output true
+  run -0 dokku network:report "$UNO" --network-bind-all-interfaces
+  assert_output false
+  rm "$SPIED" # written by root, whose the hook install was
+  deploy provider
+  run -0 docker container port "$APP.web.1" 5000/tcp
+  assert_output --partial "0.0.0.0:"
+}
+
 # --- configuration ---
 
 @test "config keeps any value, and says which keys changed" {
