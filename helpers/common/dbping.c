@@ -506,16 +506,19 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t first_deadline(struct ring *ring)
+{
+    const struct dbping_waiter *w = oldest(ring);
+
+    return w ? w->deadline : NEVER;
+}
+
 /* When the first of all that is owed is due. */
 static uint64_t dbping_owed(struct dbping *d)
 {
-    uint64_t due = earlier(d->deadline, d->share);
+    uint64_t waiters = earlier(first_deadline(&d->now), first_deadline(&d->next));
 
-    if (!ring_empty(&d->now))
-        due = earlier(due, oldest(&d->now)->deadline);
-    if (!ring_empty(&d->next))
-        due = earlier(due, oldest(&d->next)->deadline);
-    return due;
+    return earlier(waiters, earlier(d->deadline, d->share));
 }
 
 /* The alarm also starts things: an attempt after a pause; and a question, at the end of the loop's

@@ -130,8 +130,8 @@ static const struct dbping_limits quick = {
 static void on_change(void *data, const struct dbfault *fault)
 {
     (void)data;
-    if (strlen(changes) < sizeof changes - 32)
-        strcat(strcat(changes, fault ? dbfault_phase_name(fault->phase) : "up"), " ");
+    snprintf(changes + strlen(changes), sizeof changes - strlen(changes), "%s ",
+             fault ? dbfault_phase_name(fault->phase) : "up");
 }
 
 static void on_answer(struct dbping_waiter *w, const struct dbfault *fault)
@@ -199,12 +199,19 @@ static void set_stage(enum fake_manner manner)
     fake_start(&fake, &loop, manner);
 }
 
-static void enter(const char *format, const struct dbping_limits *limits)
+/* Come to the stage with a URL in which # is the server's port. */
+static void enter(const char *with, const struct dbping_limits *limits)
 {
-    char string[256], complaint[256];
+    char string[256] = "", complaint[256] = "";
+    struct text filled = TEXT_OVER(string);
     struct text error = TEXT_OVER(complaint);
 
-    snprintf(string, sizeof string, format, fake.port, fake.port);
+    for (; *with; with++)
+        if (*with == '#')
+            text_add_number(&filled, (uint64_t)fake.port);
+        else
+            text_add_char(&filled, *with);
+    text_string(&filled);
     if (!dburl_read(&url, string, &error))
         fprintf(stderr, "%s\n", text_string(&error));
     assert(error.len == 0);
@@ -212,7 +219,7 @@ static void enter(const char *format, const struct dbping_limits *limits)
     assert(dbping_init(&dbping, &loop, &url, limits, on_change, NULL) == 0);
 }
 
-static const char good_url[] = "postgres://u:SECRET@127.0.0.1:%d/db?sslmode=disable";
+static const char good_url[] = "postgres://u:SECRET@127.0.0.1:#/db?sslmode=disable";
 
 static void set(enum fake_manner manner)
 {
@@ -448,7 +455,7 @@ static void test_nobody_listens(void)
 static void test_tls_cut(void)
 {
     set_stage(FAKE_BREAKS_TLS);
-    enter("postgres://u:SECRET@127.0.0.1:%d/db?sslmode=require", &quick);
+    enter("postgres://u:SECRET@127.0.0.1:#/db?sslmode=require", &quick);
     ask(0);
     await_answers(1);
     assert(!available[0] && answers[0].phase == DBFAULT_CONNECT);
@@ -459,7 +466,7 @@ static void test_tls_cut(void)
 static void test_socket_changes(void)
 {
     set_stage(FAKE_BREAKS_TLS);
-    enter("postgres://u:SECRET@127.0.0.1:%d/db?sslmode=prefer", &quick);
+    enter("postgres://u:SECRET@127.0.0.1:#/db?sslmode=prefer", &quick);
     ask(0);
     await_answers(1);
     assert(available[0] && fake.connections == 2);
@@ -516,14 +523,14 @@ static void test_refused_logins_are_rare(void)
 static void test_next_host_when_one_refuses(void)
 {
     set_stage(FAKE_WELL);
-    enter("host=127.0.0.1,127.0.0.2 port=1,%d user=u sslmode=disable", &quick);
+    enter("host=127.0.0.1,127.0.0.2 port=1,# user=u sslmode=disable", &quick);
     ask(0);
     await_answers(1);
     failed(0, DBFAULT_CONNECT, "refused"); /* nobody listens on .2 */
     strike();
 
     set_stage(FAKE_WELL);
-    enter("host=127.0.0.1,127.0.0.1 port=1,%d user=u sslmode=disable", &quick);
+    enter("host=127.0.0.1,127.0.0.1 port=1,# user=u sslmode=disable", &quick);
     ask(0);
     await_answers(1);
     assert(available[0]);
@@ -534,7 +541,7 @@ static void test_next_host_when_one_refuses(void)
 static void test_next_host_when_one_is_silent(void)
 {
     set_stage(FAKE_SILENT);
-    enter("host=127.0.0.1,localhost port=%d user=u sslmode=disable", &quick);
+    enter("host=127.0.0.1,localhost port=# user=u sslmode=disable", &quick);
     resolver.real = true;
     fake_turn(&fake, 1, FAKE_SILENT, FAKE_WELL);
     ask(0);
@@ -547,7 +554,7 @@ static void test_next_host_when_one_is_silent(void)
 static void test_silence_is_told_with_the_last_word(void)
 {
     set_stage(FAKE_SILENT);
-    enter("host=127.0.0.1,127.0.0.1 port=%d,1 user=u sslmode=disable", &quick);
+    enter("host=127.0.0.1,127.0.0.1 port=#,1 user=u sslmode=disable", &quick);
     ask(0);
     await_answers(1);
     failed(0, DBFAULT_CONNECT, "refused; 1 tries without answer");
@@ -594,7 +601,7 @@ static void test_silent_name_server(void)
     assert(resolver.lookups == 1);
     while (dbping_stuck(&dbping))
         uv_run(&loop, UV_RUN_ONCE);
-    let_pass(quick.backoff_max_ms * 2);
+    let_pass(2 * (uint64_t)quick.backoff_max_ms);
     assert(resolver.lookups > 1); /* and the next attempt asks anew */
     strike();
 }
@@ -604,7 +611,7 @@ static void test_one_of_two_names_resolves(void)
     resolver.status = UV_EAI_NONAME;
     resolver.lookup_ms = 0;
     set_stage(FAKE_WELL);
-    enter("host=db,127.0.0.1 port=%d user=u sslmode=disable", &quick);
+    enter("host=db,127.0.0.1 port=# user=u sslmode=disable", &quick);
     ask(0);
     await_answers(1);
     assert(available[0]);
@@ -620,7 +627,7 @@ static void test_one_of_two_names_resolves(void)
     /* The other is known, so it is tried when the name's time is up. */
     resolver.lookup_ms = 300;
     set_stage(FAKE_WELL);
-    enter("host=127.0.0.1,db port=%d user=u sslmode=disable", &quick);
+    enter("host=127.0.0.1,db port=# user=u sslmode=disable", &quick);
     ask(0);
     await_answers(1);
     assert(available[0]);
@@ -632,7 +639,7 @@ static void test_resolves(void)
 {
     resolver.real = true;
     set_stage(FAKE_WELL);
-    enter("postgres://u:SECRET@localhost:%d/db?sslmode=disable", &quick);
+    enter("postgres://u:SECRET@localhost:#/db?sslmode=disable", &quick);
     ask(0);
     await_answers(1);
     assert(available[0]);
@@ -648,7 +655,7 @@ static void backoff_is(uint32_t failures, enum dbfault_phase phase, const char *
     const struct dbping_limits *l = &dbping_limits_default;
     struct dbfault f = dbfault_make(phase, "x");
 
-    strcpy(f.sqlstate, sqlstate);
+    snprintf(f.sqlstate, sizeof f.sqlstate, "%s", sqlstate);
     assert(dbping_backoff_ms(l, failures, &f, 0) == middle - middle / 4);
     assert(dbping_backoff_ms(l, failures, &f, middle / 2) == middle + middle / 4);
     for (uint32_t random = 1; random; random *= 3) {
@@ -682,7 +689,7 @@ static void test_each_call_fails_once(void)
     resolver.real = true;
     for (int n = 1; last == 0; n++) {
         set_stage(FAKE_WELL);
-        enter("host=127.0.0.1,localhost port=1,%d user=u sslmode=disable", &quick);
+        enter("host=127.0.0.1,localhost port=1,# user=u sslmode=disable", &quick);
         fail_at = n;
         ask(0);
         await_answers(1);

@@ -160,7 +160,7 @@ static void test_connect(void)
 static void test_each_call_fails(void)
 {
     struct dburl u;
-    char error[256];
+    char error[256] = "";
     struct text text;
     bool good = false;
     int n;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -73,11 +74,10 @@ static void fake_error(struct fake_peer *p, const char *sqlstate)
 {
     unsigned char m[128] = "E";
     size_t n = 5;
-    const char *fields[] = {"SFATAL", "VFATAL", NULL, "Msaid SECRET of \"name\""};
-    char code[8] = "C";
+    char code[8];
+    const char *fields[] = {"SFATAL", "VFATAL", code, "Msaid SECRET of \"name\""};
 
-    strcat(code, sqlstate);
-    fields[2] = code;
+    snprintf(code, sizeof code, "C%s", sqlstate);
     for (int i = 0; i < 4; i++) {
         memcpy(m + n, fields[i], strlen(fields[i]) + 1);
         n += strlen(fields[i]) + 1;
