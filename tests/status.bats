@@ -311,3 +311,156 @@ network_of() { link_json .network; }
   mend
   assert_well
 }
+
+# --- faults of the service itself: an app of its own, whose process is not as it should be
+
+# deploy_process APP COMMAND: from an image with that Procfile.
+deploy_process() {
+  local tag="interservice-test/$1:process"
+  docker build --quiet --tag "$tag" - >/dev/null <<DOCKERFILE
+FROM interservice-test/provider:1
+USER root
+RUN echo 'web: $2' >Procfile && rm app.json
+USER nobody
+DOCKERFILE
+  deploy_app "$1" "$tag"
+}
+
+@test "connects: the service listens on 127.0.0.1 only" {
+  local SERVICE
+  SERVICE="$(new_app)"
+  dokku checks:disable "$SERVICE"
+  deploy_process "$SERVICE" 'python3 -m http.server --bind 127.0.0.1 5000'
+  dokku interservice:link "$CALLER" "$SERVICE" --no-restart
+  wait_until 10 docker container exec "$SERVICE.web.1" python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5000))'
+  assert_broken connects "listens on 127.0.0.1 only"
+  dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  destroy_apps "$SERVICE"
+}
+
+@test "port: the service moved to another port while a command of ours held the lock" {
+  local SERVICE lock release="$BATS_TEST_TMPDIR/release"
+  SERVICE="$(new_app)"
+  lock="$(dokku_lib)/data/interservice/lock"
+  deploy_process "$SERVICE" 'sh -c "PORT=5000 provider & exec provider"'
+  dokku interservice:link "$CALLER" "$SERVICE" --no-restart
+  dokku ports:set "$SERVICE" http:80:6000
+
+  in_background "$BATS_TEST_TMPDIR/holder" flock "$lock" sh -c "until test -e '$release'; do sleep 0.1; done"
+  wait_until 10 bash -c "! flock --nonblock '$lock' true"
+  INTERSERVICE_LOCK_SECONDS=1 dokku ps:rebuild "$SERVICE"
+  touch "$release"
+  wait_until 10 test -e "$BATS_TEST_TMPDIR/holder"
+
+  assert_broken network "is not on its network"
+  mend
+  assert_broken port "is on port 6000 now; the link says 5000"
+  mend
+  assert_broken variable "was started before"
+  dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  destroy_apps "$SERVICE"
+}
+
+# --- datastores
+
+@test "datastores: measured by their own protocol, and started again as status says" {
+  local database
+  database="$(new_datastore postgres)"
+  dokku postgres:link "$database" "$SERVICE" --no-restart
+  run -0 --separate-stderr dokku interservice:status "$SERVICE" --format json
+  jq -e --arg service "postgres:$database" '.links[] | select(.service == $service)
+    | .state == "ok" and .protocol == "postgres" and .replicas[0].phase == "answer"' <<<"$output"
+
+  dokku postgres:stop "$database"
+  run -1 --separate-stderr dokku interservice:status "$SERVICE" --format json
+  assert_equal "$(jq -r '.links[] | select(.layer != null) | "\(.layer): \(.cause)"' <<<"$output")" "running: postgres:$database is stopped"
+  bash -ec "$(jq -r '.links[] | select(.layer != null).mend' <<<"$output")" </dev/null
+  wait_until 20 dokku interservice:status "postgres:$database"
+
+  dokku postgres:unlink "$database" "$SERVICE" --no-restart
+  destroy_datastores postgres "$database"
+}
+
+# --- what status can show
+
+@test "--spread: every replica has its share of the requests" {
+  run -0 --separate-stderr dokku interservice:status "$CALLER" --spread 40 --format json
+  assert_equal "$(link_json '[.replicas[].share] | add')" 40
+  assert_equal "$(link_json '[.replicas[].share] | min > 0')" true
+  run -0 --separate-stderr dokku interservice:status "$CALLER" --spread 40
+  assert_line "$CALLER -> $SERVICE: 40 requests"
+  assert_line --regexp "$SERVICE\.web\.2  [0-9.]+  [0-9]+ \([0-9]+ %\)"
+}
+
+@test "--quiet: nothing when all is well, and what is broken otherwise" {
+  run -0 dokku interservice:status "$CALLER" --quiet
+  assert_output ""
+  assert_well
+  docker network disconnect "$(network_of)" "$CALLER.web.1"
+  run -1 dokku interservice:status "$CALLER" --quiet
+  assert_line " !     $CALLER -> $SERVICE: network"
+  assert_line "       mend it with: dokku interservice:sync $CALLER"
+  dokku interservice:sync "$CALLER"
+}
+
+@test "--format json: the schema that docs/status.md describes" {
+  run -0 --separate-stderr dokku interservice:status "$CALLER" --format json
+  assert_equal "$(jq -r .schema <<<"$output")" interservice.status/1
+  local key
+  for key in $(jq -r 'keys[], (.links[0] | keys[], (.resolve | keys[]), (.replicas[0] | keys[]), (.callers[0] | keys[]))' <<<"$output"); do
+    grep -Fq "\`$key\`" "$TESTS/../docs/status.md" || fail "docs/status.md does not say what $key is"
+  done
+}
+
+@test "--format prometheus: what node_exporter's textfile collector reads" {
+  run -0 --separate-stderr dokku interservice:status "$CALLER" --format prometheus
+  assert_line "interservice_link_up{caller=\"$CALLER\",service=\"$SERVICE\",process=\"web\",alias=\"$SERVICE\"} 1"
+  assert_line "interservice_link_replicas_answering{caller=\"$CALLER\",service=\"$SERVICE\",process=\"web\",alias=\"$SERVICE\"} 2"
+  local line name='[a-z_]+' value='[0-9.e+-]+'
+  for line in "${lines[@]}"; do
+    [[ "$line" =~ ^#\ (HELP|TYPE)\ $name\  || "$line" =~ ^$name(\{($name=\"[^\"]*\",?)+\})?\ $value$ ]] || fail "no metric: $line"
+  done
+}
+
+@test "colour is for people at a terminal who want it" {
+  local escape=$'\e'
+  run -0 dokku interservice:status "$CALLER"
+  refute_output --partial "$escape"
+  run -0 script -qec "TERM=xterm dokku interservice:status $CALLER" /dev/null
+  assert_output --partial "$escape[32mok"
+  run -0 script -qec "TERM=xterm NO_COLOR=1 dokku interservice:status $CALLER" /dev/null
+  refute_output --partial "$escape"
+}
+
+@test "--watch: measures again and redraws in place until it is interrupted" {
+  local screen="$BATS_TEST_TMPDIR/screen"
+  in_background "$screen.end" timeout --signal INT 60 \
+    script -qefc "TERM=xterm dokku interservice:status $CALLER --watch --interval 0.2" "$screen"
+  wait_until 30 bash -c "(( \$(grep -c $'\e\\[H' '$screen') >= 3 ))"
+  pkill --full "interservice:status $CALLER --watch"
+  wait_until 10 test -e "$screen.end"
+  run -0 grep -c ok "$screen"
+}
+
+@test "--audit: who can reach whom without a link" {
+  local other
+  other="$(new_app)"
+  deploy_app "$other" client
+  run -0 --separate-stderr dokku interservice:status --audit "$other" --format json
+  jq -e --arg from "$other" --arg to "$SERVICE" '.schema == "interservice.audit/1" and (.pairs[]
+    | select(.caller == $from and .service == $to) | .declared == false and .reachable and .over == ["bridge"])' <<<"$output"
+  run -0 --separate-stderr dokku interservice:status --audit "$CALLER"
+  assert_line --partial "u reachable without a link"
+  assert_line --regexp "^ *[0-9]+ $CALLER .*L"
+  destroy_apps "$other"
+}
+
+@test "exit codes: 2 for a wrong command line, 20 for an app that is not there" {
+  run -2 dokku interservice:status --spread 0
+  run -2 dokku interservice:status --interval soon
+  run -2 dokku interservice:status --format xml
+  run -2 dokku interservice:status --audit --watch
+  run -2 dokku interservice:status --audit --format prometheus
+  run -2 dokku interservice:status --nonsense
+  run -20 dokku interservice:status "$CALLER-not"
+}

@@ -1,5 +1,5 @@
 # audit.jq: who can reach whom. In: on stdin "caller|service|network|true or false" lines, as measured;
-# $services "service|…" lines, $links "caller|service" lines, $app: only what concerns it.
+# $services "service|…" lines, $links "caller|service" lines, $only: only what concerns it.
 
 def table: split("\n") | map(select(. != "") | split("|"));
 
@@ -11,5 +11,5 @@ def table: split("\n") | map(select(. != "") | split("|"));
       declared: (.[0][0:2] | join("|") | . as $pair | $linked | index($pair) != null),
       reachable: any(.[]; .[3] == "true"),
       over: [.[] | select(.[3] == "true") | .[2]] | unique}]
-| map(select($app == "" or .caller == $app or .service == $app))
+| map(select($only == "" or .caller == $only or .service == $only))
 | {schema: "interservice.audit/1", time: $time, pairs: .}

@@ -161,7 +161,7 @@ def connects:
         elif $first.error | test("refuse") | not then
           verdict("connects"; "\($whom), port \(.port): \($first.error) (a firewall of this host?)"; renew)
         elif fact("local") | length > 0 then
-          verdict("connects"; "\($whom) listens on 127.0.0.1 only, where nobody else can connect; it has to listen on 0.0.0.0:\(.port)"; "dokku ps:rebuild \(.service)")
+          verdict("connects"; "\($whom) listens on 127.0.0.1 only, where nobody else can connect"; "make it listen on 0.0.0.0:\(.port) and deploy it")
         elif $port != "" and $port != (.port | tostring) then
           verdict("connects"; "\($whom) was told to listen on \($port); the link says \(.port)";
             if .extra | split(",") | index("port") != null then relink($port) else restart(.service) end)
@@ -231,7 +231,8 @@ def replicas:
   . as $l
   | [.providers[] | . as $c
      | ([$l.targets[] | select(.owner.id == $c.id)][0] // null) as $t
-     | {container: .name, address: ($t.address // address_on($l.network)), resolved: ($t != null),
+     | {container: .name, address: ($t.address // address_on($l.network)),
+        via: ($t.owner.network // (if address_on($l.network) then $l.network else null end)), resolved: ($t != null),
         ok: ($t != null and $t.ours and $t.ok), phase: ($t.phase // null), connect_ms: ($t.connect_ms // null),
         first_byte_ms: ($t.first_byte_ms // null), status: ($t.status // null), error: ($t.error // null),
         share: (if $l.spread == null or $t == null then null else $l.spread[$t.address] // 0 end)}];
