@@ -39,10 +39,15 @@ apps_down() {
   destroy_apps "$CALLER" "$SERVICE"
 }
 
+setup() {
+  service="$SERVICE" # the one that is asked about
+}
+
 teardown() {
   remove_strangers
   # What a failed test left behind is not the next one's fault.
   if [[ -z "$BATS_TEST_COMPLETED" ]]; then
+    if [[ "$service" != "$SERVICE" ]]; then destroy_apps "$service" >/dev/null 2>&1; fi
     { apps_down && apps_up; } >/dev/null 2>&1
   fi
 }
@@ -51,7 +56,7 @@ teardown() {
 
 # link_json FILTER: of the link between the two, in what `run` got.
 link_json() {
-  jq -r --arg caller "$CALLER" --arg service "$SERVICE" \
+  jq -r --arg caller "$CALLER" --arg service "$service" \
     ".links[] | select(.caller == \$caller and .service == \$service) | $1" <<<"$output"
 }
 
@@ -128,8 +133,8 @@ network_of() { link_json .network; }
   assert_well
   assert_equal "$(link_json .layer)" null
   assert_equal "$(link_json '.replicas | map(select(.ok)) | length')" 2
-  run -0 dokku interservice:status
-  assert_output --partial "$CALLER"
+  run dokku interservice:status
+  assert_line --regexp "^$CALLER +$SERVICE .* ok$"
 }
 
 @test "the table fits a terminal of 100 columns" {
@@ -327,28 +332,27 @@ DOCKERFILE
 }
 
 @test "connects: the service listens on 127.0.0.1 only" {
-  local SERVICE
-  SERVICE="$(new_app)"
-  dokku checks:disable "$SERVICE"
-  deploy_process "$SERVICE" 'python3 -m http.server --bind 127.0.0.1 5000'
-  dokku interservice:link "$CALLER" "$SERVICE" --no-restart
-  wait_until 10 docker container exec "$SERVICE.web.1" python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5000))'
+  service="$(new_app)"
+  dokku checks:disable "$service"
+  deploy_process "$service" 'python3 -m http.server --bind 127.0.0.1 5000'
+  dokku interservice:link "$CALLER" "$service" --no-restart
+  wait_until 10 docker container exec "$service.web.1" python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5000))'
   assert_broken connects "listens on 127.0.0.1 only"
-  dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
-  destroy_apps "$SERVICE"
+  dokku interservice:unlink "$CALLER" "$service" --no-restart
+  destroy_apps "$service"
 }
 
 @test "port: the service moved to another port while a command of ours held the lock" {
-  local SERVICE lock release="$BATS_TEST_TMPDIR/release"
-  SERVICE="$(new_app)"
+  local lock release="$BATS_TEST_TMPDIR/release"
+  service="$(new_app)"
   lock="$(dokku_lib)/data/interservice/lock"
-  deploy_process "$SERVICE" 'sh -c "PORT=5000 provider & exec provider"'
-  dokku interservice:link "$CALLER" "$SERVICE" --no-restart
-  dokku ports:set "$SERVICE" http:80:6000
+  deploy_process "$service" 'sh -c "PORT=5000 provider & exec provider"'
+  dokku interservice:link "$CALLER" "$service" --no-restart
+  dokku ports:set "$service" http:80:6000
 
   in_background "$BATS_TEST_TMPDIR/holder" flock "$lock" sh -c "until test -e '$release'; do sleep 0.1; done"
   wait_until 10 bash -c "! flock --nonblock '$lock' true"
-  INTERSERVICE_LOCK_SECONDS=1 dokku ps:rebuild "$SERVICE"
+  INTERSERVICE_LOCK_SECONDS=1 dokku ps:rebuild "$service"
   touch "$release"
   wait_until 10 test -e "$BATS_TEST_TMPDIR/holder"
 
@@ -357,8 +361,8 @@ DOCKERFILE
   assert_broken port "is on port 6000 now; the link says 5000"
   mend
   assert_broken variable "was started before"
-  dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
-  destroy_apps "$SERVICE"
+  dokku interservice:unlink "$CALLER" "$service" --no-restart
+  destroy_apps "$service"
 }
 
 # --- datastores
@@ -427,7 +431,7 @@ DOCKERFILE
   run -0 dokku interservice:status "$CALLER"
   refute_output --partial "$escape"
   run -0 script -qec "TERM=xterm dokku interservice:status $CALLER" /dev/null
-  assert_output --partial "$escape[32mok"
+  assert_output --partial "${escape}[32mok"
   run -0 script -qec "TERM=xterm NO_COLOR=1 dokku interservice:status $CALLER" /dev/null
   refute_output --partial "$escape"
 }
