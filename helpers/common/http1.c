@@ -286,7 +286,11 @@ static uint16_t read_host(struct http1_request *req, struct http1_span value)
     size_t colon;
     /* RFC 9112 §3.2: 400 for "more than one Host header field line or a Host header field with an
      * invalid field value". */
-    if ((h->found & FOUND_HOST) || !is_host(http1_slice(h, value), &colon))
+    const struct slice host = http1_slice(h, value);
+    if (h->found & FOUND_HOST)
+        return 400;
+    /* Most are plain names. */
+    if (skip(host.at, host.at + host.len, REG_NAME) < host.at + host.len && !is_host(host, &colon))
         return 400;
     h->found |= FOUND_HOST;
     if (!req->has_host) /* else the target has named it, which goes before: §3.2.2 */
@@ -350,20 +354,22 @@ static uint16_t read_connection(struct http1_head *h, struct slice value)
 
 enum kind { REQUEST, RESPONSE, TRAILERS };
 
-/* A field is complete: keep it, and look whether it means something to us. */
-static inline uint16_t take_field(struct http1_head *h, const enum kind kind)
+/* A field is complete: keep it, and look whether it means something to us. It comes by value: what
+ * was just stored in parts is slow to load as a whole. */
+static inline uint16_t take_field(struct http1_head *h, const struct http1_field field,
+                                  const enum kind kind)
 {
-    const struct http1_field *field = &h->fields[h->field_count++];
-    const char *name = h->base + field->name.at;
-    const struct slice value = http1_slice(h, field->value);
+    const char *name = h->base + field.name.at;
+    const struct slice value = http1_slice(h, field.value);
 
-    switch (field->name.len) {
+    h->fields[h->field_count++] = field;
+    switch (field.name.len) {
     case 4:
         if (kind == RESPONSE || !IS_WORD(name, "host"))
             return 0;
         if (kind == TRAILERS)
             return 400;
-        return read_host((struct http1_request *)h, field->value);
+        return read_host((struct http1_request *)h, field.value);
     case 6:
         if (kind == REQUEST && IS_WORD(name, "expect")) {
             struct http1_request *req = (struct http1_request *)h;
@@ -428,6 +434,7 @@ static void begin(struct http1_head *h, unsigned state)
     h->found = 0;
     h->at = 0;
     h->mark = 0;
+    h->line = (struct http1_field){{0, 0}, {0, 0}};
 }
 
 /* The octets end at p: too many already, or not enough yet? */
@@ -451,9 +458,9 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
     const char *const stop = h->base + (len < limits->head ? len : limits->head);
     const char *mark = h->base + h->mark;
     enum field_state state = h->state;
+    struct http1_field field = h->line;
 
     for (;;) {
-        struct http1_field *field = &h->fields[h->field_count];
         uint16_t status;
         switch (state) {
         case FIELD:
@@ -465,14 +472,13 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
                     /* RFC 9112 §5.2: "replace each received obs-fold with one or more SP" */
                     fold[p - h->base - 2] = ' ';
                     fold[p - h->base - 1] = ' ';
-                    state = field->value.len > 0 ? IN_VALUE : BEFORE_VALUE;
-                    mark = h->base + field->value.at;
+                    state = field.value.len > 0 ? IN_VALUE : BEFORE_VALUE;
+                    mark = h->base + field.value.at;
                     continue;
                 }
-                status = take_field(h, kind);
+                status = take_field(h, field, kind);
                 if (status)
                     return refuse(h, status);
-                field++;
             }
             if (*p == '\r') {
                 p++;
@@ -491,7 +497,7 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
             }
             if (*p != ':' || p == mark) /* with whitespace before the colon, too: §5.1 */
                 return refuse(h, 400);
-            field->name = span(h, mark, p);
+            field.name = span(h, mark, p);
             p++;
             __attribute__((fallthrough));
         case BEFORE_VALUE:
@@ -511,9 +517,9 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
             }
             if (*p != '\r')
                 return refuse(h, 400);
-            field->value = span(h, mark, p);
-            while (field->value.len > 0 && is_blank(mark[field->value.len - 1]))
-                field->value.len--;
+            field.value = span(h, mark, p);
+            while (field.value.len > 0 && is_blank(mark[field.value.len - 1]))
+                field.value.len--;
             p++;
             __attribute__((fallthrough));
         case FIELD_LF:
@@ -529,7 +535,7 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
                 h->found |= MAY_FOLD;
                 continue;
             }
-            status = take_field(h, kind);
+            status = take_field(h, field, kind);
             if (status)
                 return refuse(h, status);
             continue;
@@ -543,6 +549,7 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
         }
     }
 pause:
+    h->line = field;
     return pause_at(h, p, mark, state, limits->head, 431);
 }
 
@@ -560,8 +567,6 @@ static enum http1_method method_of(struct slice name)
         {{"PATCH", 5}, HTTP1_PATCH},   {{"CONNECT", 7}, HTTP1_CONNECT},
         {{"TRACE", 5}, HTTP1_TRACE},
     };
-    if (name.len == 3 && memcmp(name.at, "GET", 3) == 0)
-        return HTTP1_GET;
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (slice_is(name, known[i].name))
             return known[i].method;
@@ -686,6 +691,13 @@ read_request_line(struct http1_request *req, size_t len, const struct http1_limi
                 continue;
             }
             mark = p;
+            if (stop - p > 4 && memcmp(p, "GET ", 4) == 0) { /* most are */
+                req->method = HTTP1_GET;
+                req->method_name = span(h, p, p + 3);
+                p += 4;
+                state = TARGET;
+                continue;
+            }
             __attribute__((fallthrough));
         case METHOD:
             state = METHOD;
@@ -698,6 +710,7 @@ read_request_line(struct http1_request *req, size_t len, const struct http1_limi
             if (*p != ' ' || p == mark)
                 return refuse(h, 400);
             req->method_name = span(h, mark, p);
+            req->method = method_of((struct slice){mark, (size_t)(p - mark)});
             p++;
             __attribute__((fallthrough));
         case TARGET:
@@ -789,9 +802,8 @@ read_request_line(struct http1_request *req, size_t len, const struct http1_limi
         if (*p != ' ' || p == mark)
             return refuse(h, 400);
         req->target = span(h, mark, p);
-        req->method = method_of(http1_slice(h, req->method_name));
         if (state == TARGET_PATH) {
-            req->path = req->target;
+            req->path = span(h, mark, p);
         } else if (state == TARGET_QUERY) {
             req->query = span(h, mark + req->path.len + 1, p);
         } else if (!read_other_target(req)) {

@@ -75,25 +75,27 @@ struct http1_field {
 
 /* What requests and responses have in common. */
 struct http1_head {
-    const char *base; /* the buffer of the last call, all slices point into it; whoever moves
-                         the octets later sets it anew */
-    uint32_t len;     /* HTTP1_DONE: octets of the head, up to where the body begins */
-    uint16_t refuse;  /* HTTP1_REFUSED: the status to answer a request with */
-    uint16_t field_count;
-    uint8_t minor;   /* HTTP/1.minor; above 1 it is read as 1.1 */
-    bool keep_alive; /* may the connection carry another message? (RFC 9112 §9.3) */
-    bool upgrade;    /* Connection names upgrade; for information, we never do */
-    bool coded;      /* there are codings beneath chunked that nobody here undoes: answer 501 */
-    enum http1_framing framing;
+    const char *base;        /* the buffer of the last call, all slices point into it; whoever moves
+                                the octets later sets it anew */
     uint64_t content_length; /* with HTTP1_LENGTH */
-    struct http1_field fields[HTTP1_FIELDS_MAX];
+    enum http1_framing framing;
+    uint32_t len;         /* HTTP1_DONE: octets of the head, up to where the body begins */
+    uint16_t refuse;      /* HTTP1_REFUSED: the status to answer a request with */
+    uint16_t field_count; /* of fields */
+    uint8_t minor;        /* HTTP/1.minor; above 1 it is read as 1.1 */
+    bool keep_alive;      /* may the connection carry another message? (RFC 9112 §9.3) */
+    bool upgrade;         /* Connection names upgrade; for information, we never do */
+    bool coded; /* there are codings beneath chunked that nobody here undoes: answer 501 */
 
-    /* The rest belongs to http1.c: where it stopped, and what it has found so far. */
+    /* http1.c's own: where it stopped, and what it has found so far. */
+    uint16_t found;
     uint8_t state;
     uint8_t back;
-    uint16_t found;
     uint32_t at;
     uint32_t mark;
+    struct http1_field line;
+
+    struct http1_field fields[HTTP1_FIELDS_MAX];
 };
 
 struct http1_request {
