@@ -29,7 +29,7 @@ dokku_up() {
     INTERSERVICE_STANDIN="$(mktemp -d "${TMPDIR:-/tmp}/interservice-XXXXXX")"
     export INTERSERVICE_STANDIN STANDIN_IS_OURS=1
     chmod 755 "$INTERSERVICE_STANDIN" # Dokku's user must be able to enter
-    "$TESTS/dokku/install" "$INTERSERVICE_STANDIN"
+    STANDIN_UPTIME=1 "$TESTS/dokku/install" "$INTERSERVICE_STANDIN"
     "$TESTS/snapshot" "$INTERSERVICE_STANDIN/source"
     "$INTERSERVICE_STANDIN/bin/dokku" plugin:install "file://$INTERSERVICE_STANDIN/source" --name interservice
   fi
@@ -239,4 +239,21 @@ snapshot_store() {
   find "$(dokku_lib)"/{data,config}/interservice -type f 2>/dev/null | sort | while IFS= read -r file; do
     if [[ "$file" == *"$1"* ]] || grep -Fqw -e "$1" "$file"; then grep --with-filename '' "$file"; fi
   done || true
+}
+
+# assert_nothing_left NAME...: of an app's or a datastore's links there is no file, no network, no
+# member of one, no property and no option.
+assert_nothing_left() {
+  local name
+  for name in "$@"; do
+    assert_equal "$(snapshot_store "${name#*:}")" ""
+    assert_equal "$(docker network ls --filter "label=com.dokku.interservice.service=$name" --format '{{ .Name }}')" ""
+    if [[ "$name" == *:* ]]; then
+      name="${name/:/ }"
+      assert_equal "$(dokku "${name% *}:info" "${name#* }" --post-create-network | grep interservice || true)" ""
+    else
+      assert_equal "$(docker ps --all --filter "label=com.dokku.app-name=$name" --format '{{ .Networks }}' | grep interservice || true)" ""
+      assert_equal "$(snapshot_files "config/network/$name" | grep interservice || true)" ""
+    fi
+  done
 }
