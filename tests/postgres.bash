@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # PostgreSQL servers and checkers in containers, and the faults one can give them: `load postgres`.
 #
-# Nothing of Dokku is needed. All that is made carries the label com.dokku.interservice.stage=$STAGE
+# Nothing of Dokku is needed. All that is made carries the label com.dokku.interservice.test-stage=$STAGE
 # and goes at the end of the suite; what a test made goes at the end of the test.
 
 bats_require_minimum_version 1.5.0
@@ -24,11 +24,11 @@ stage_up() {
   CHECKER_IMAGE="$("$TESTS/../helpers/build-images" checker)"
   STAGE="s$(od -An -N5 -tx1 /dev/urandom | tr -d ' \n')"
   export STAGE CHECKER_IMAGE
-  docker network create --label "com.dokku.interservice.stage=$STAGE" "$STAGE" >/dev/null
+  docker network create --label "com.dokku.interservice.test-stage=$STAGE" "$STAGE" >/dev/null
 }
 
 stage_down() {
-  remove_containers "com.dokku.interservice.stage=$STAGE"
+  remove_containers "com.dokku.interservice.test-stage=$STAGE"
   docker network rm "$STAGE" >/dev/null
 }
 
@@ -56,7 +56,7 @@ container_run() {
   local name
   name="$(test_id)-$1"
   docker run --detach --name "$name" --network "$STAGE" \
-    --label "com.dokku.interservice.stage=$STAGE" --label "com.dokku.interservice.test-id=$(test_id)" \
+    --label "com.dokku.interservice.test-stage=$STAGE" --label "com.dokku.interservice.test-id=$(test_id)" \
     "${@:2}" >/dev/null
   echo "$name"
 }
