@@ -1,0 +1,31 @@
+# graph-dot.jq: the graph in Graphviz' language. Colours are for those who look at its picture alone;
+# classes are for graph.css. In: the graph on stdin.
+import "words" as words;
+
+def quote: "\"" + (gsub("\\\\"; "\\\\") | gsub("\""; "\\\"")) + "\"";
+def colour: if .state == "ok" then "#1a7f37" elif .state == "broken" then "#cf222e" else "#6e7781" end;
+
+# The slower, the thicker: from 1 at a millisecond to 4 at a second.
+def width: if .ms == null then 1 else [[1 + (.ms | if . < 1 then 0 else log10 end), 4] | min, 1] | max end;
+
+def tip: "\(.from) calls \(.to) as \(words::address), \(words::health)" + (if .cause then ": \(.cause)" else "" end);
+
+"digraph interservice {",
+"  graph [rankdir=LR, bgcolor=transparent, nodesep=0.3, ranksep=1.1, fontname=\"Helvetica,Arial,sans-serif\", tooltip=\" \"];",
+"  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f6f8fa\", color=\"#57606a\", fontcolor=\"#1f2328\", fontname=\"Helvetica,Arial,sans-serif\", fontsize=13];",
+"  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=10, arrowsize=0.7, fontcolor=\"#1f2328\"];",
+(.nodes | to_entries[] | .key as $i | .value
+ | "  \(.name | quote) [id=\"n\($i)\", class=\(.kind + (if .running == 0 then " down" else "" end) | quote)"
+   + ", label=" + ([.name, words::replicas] | map(select(. != "")) | join("\n") | quote | gsub("\n"; "\\n"))
+   + (if .kind == "datastore" then ", shape=cylinder, style=filled" else "" end)
+   + ", tooltip=\(.name | quote)];"),
+(.edges | to_entries[] | .key as $i | .value
+ | "  \(.from | quote) -> \(.to | quote) [id=\"e\($i)\", "
+   + (if .kind == "undeclared" then
+        "class=\"undeclared\", style=dashed, color=\"#6e7781\", arrowsize=0.5, constraint=false, tooltip=\("\(.from) can reach \(.to) over \(.over | join(", ")) without a link" | quote)];"
+      else
+        "class=\(.state | quote), label=\("\(words::address)\n\(words::health)" | quote | gsub("\n"; "\\n")), color=\(colour | quote)"
+        + ", penwidth=\(width * 100 | round / 100)" + (if .state == "broken" then ", arrowhead=teetee" else "" end)
+        + ", tooltip=\(tip | quote)];"
+      end)),
+"}"
