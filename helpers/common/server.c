@@ -421,12 +421,18 @@ static struct slice date_line(struct server *s)
     return (struct slice){s->date, 37};
 }
 
+/* Add what is known to fit: HEAD_ROOM is there. */
+static inline void put(struct text *out, struct slice s)
+{
+    memcpy(out->at + out->len, s.at, s.len);
+    out->len += s.len;
+}
+
 /* The head of an answer up to its last field, which the caller adds, with the empty line. */
 static struct text *begin_answer(struct server_connection *c, unsigned status, const char *type)
 {
     struct server *s = c->server;
     struct text *out = out_for(c);
-    struct slice reason = http1_reason(status);
 
     if (out->capacity - out->len < HEAD_ROOM) {
         flush(s);
@@ -437,21 +443,25 @@ static struct text *begin_answer(struct server_connection *c, unsigned status, c
         c->keep = false;
     }
     s->counters.answers[status / 100]++;
-    text_add(out, SLICE("HTTP/1.1 "));
-    text_add_number(out, status);
-    text_add_char(out, ' ');
-    text_add(out, reason);
-    text_add(out, SLICE("\r\n"));
-    text_add(out, date_line(s));
+    if (status == 200) {
+        put(out, SLICE("HTTP/1.1 200 OK\r\n"));
+    } else {
+        put(out, SLICE("HTTP/1.1 "));
+        text_add_number(out, status);
+        put(out, SLICE(" "));
+        put(out, http1_reason(status));
+        put(out, SLICE("\r\n"));
+    }
+    put(out, date_line(s));
     if (type) {
-        text_add(out, SLICE("Content-Type: "));
+        put(out, SLICE("Content-Type: "));
         text_add_string(out, type);
-        text_add(out, SLICE("\r\n"));
+        put(out, SLICE("\r\n"));
     }
     if (!c->keep)
-        text_add(out, SLICE("Connection: close\r\n"));
+        put(out, SLICE("Connection: close\r\n"));
     else if (c->minor == 0)
-        text_add(out, SLICE("Connection: keep-alive\r\n"));
+        put(out, SLICE("Connection: keep-alive\r\n"));
     return out;
 }
 
@@ -460,9 +470,9 @@ static void write_answer(struct server_connection *c, unsigned status, const cha
 {
     struct text *out = begin_answer(c, status, type);
     if (status != 204) { /* RFC 9110 §8.6 */
-        text_add(out, SLICE("Content-Length: "));
+        put(out, SLICE("Content-Length: "));
         text_add_number(out, body.len);
-        text_add(out, SLICE("\r\n"));
+        put(out, SLICE("\r\n"));
     }
     if (extra)
         out_add(c, slice_of(extra));
@@ -625,12 +635,11 @@ void server_stream_end(struct server_request *r)
 
 static bool route_fits(const struct server_route *route, struct slice path)
 {
-    struct slice wanted = slice_of(route->path);
-    if (wanted.len > 0 && wanted.at[wanted.len - 1] == '*') {
-        wanted.len--;
-        return slice_starts(path, wanted);
-    }
-    return slice_is(path, wanted);
+    const char *wanted = route->path;
+    size_t i = 0;
+    while (i < path.len && wanted[i] == path.at[i])
+        i++;
+    return wanted[i] == '\0' ? i == path.len : wanted[i] == '*' && wanted[i + 1] == '\0';
 }
 
 /* RFC 9110 §15.5.6: a 405 names what is allowed. */
@@ -927,6 +936,22 @@ static void refuse_blindly(struct server *s)
     uv_close((uv_handle_t *)&s->refused, on_refused_closed);
 }
 
+/* Most peers have sent their request by the time they are accepted. Whoever is answered and closed
+ * at once never comes to the poller, which saves a third of the system calls. */
+static void read_at_once(struct server_connection *c)
+{
+    struct server_block *shared = c->server->shared;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd))
+        return;
+    ssize_t n = recv(fd, shared->octets, shared->capacity, MSG_DONTWAIT);
+    if (n <= 0) /* nothing yet; an end or an error will come again */
+        return;
+    c->server->counters.octets_in += (uint64_t)n;
+    shared->len = (size_t)n;
+    process(c);
+}
+
 static void on_sweep(uv_timer_t *timer);
 
 static void accept_one(struct server *s)
@@ -968,7 +993,8 @@ static void accept_one(struct server *s)
         }
         close_now(oldest);
     }
-    set_reading(c);
+    read_at_once(c);
+    settle(c);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
