@@ -175,8 +175,6 @@ static void run(const struct daemon_program *p, int number)
         ask(port, "/metrics", "_build_info{version=\"");
         ask(port, "/metrics", p->metrics ? "\ntest_own_metric 1\n" : "process_cpu_seconds_total ");
         kill(getppid(), number);
-        if (number == SIGTERM)
-            kill(getppid(), SIGTERM); /* once more changes nothing */
         _exit(0);
     }
     assert(daemon_run(&d) == DAEMON_OK);
