@@ -31,7 +31,10 @@ await() {
   local end=$((SECONDS + $1))
   shift
   until "$@"; do
-    ((SECONDS < end)) || fail "in vain, for long: $*"
+    if ((SECONDS >= end)); then
+      echo "in vain, for long: $*" >&2
+      return 1
+    fi
     sleep 0.05
   done
 }
