@@ -124,6 +124,15 @@ docker_log_has() { docker container logs "$1" 2>&1 | grep -q "$2"; }
 
 container_address() { docker container inspect --format '{{ .NetworkSettings.Networks.bridge.IPAddress }}' "$1"; }
 
+# take_address ADDRESS: strangers until one of them has it.
+take_address() {
+  local _
+  for _ in {1..50}; do
+    if [[ "$(container_address "$(start_stranger interservice-test/client:1 sleep 600)")" == "$1" ]]; then return 0; fi
+  done
+  fail "nobody got $1"
+}
+
 # network_of: the network on which the service is called.
 network_of() { link_json .network; }
 
@@ -383,6 +392,24 @@ DOCKERFILE
 
   dokku postgres:unlink "$database" "$SERVICE" --no-restart
   destroy_datastores postgres "$database"
+}
+
+@test "datastores: Docker's legacy --link knows the address of yesterday" {
+  local database address
+  database="$(new_datastore redis)"
+  dokku redis:link "$database" "$CALLER"
+  service="redis:$database"
+  assert_well
+  address="$(container_address "dokku.redis.$database")"
+  dokku redis:stop "$database"
+  take_address "$address"
+  dokku redis:start "$database"
+  assert_broken address "legacy --link wrote it"
+  mend
+  assert_well
+  dokku interservice:unlink "$CALLER" "redis:$database" --no-restart
+  dokku redis:unlink "$database" "$CALLER"
+  destroy_datastores redis "$database"
 }
 
 # --- what status can show

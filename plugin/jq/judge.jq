@@ -29,9 +29,9 @@ def ms: . * 10 | round / 10;
 
 # address -> who has it; networks of one engine do not overlap
 | ([($containers[] | . as $c | (.networks // {}) | to_entries[]
-      | {key: .value.IPAddress, value: {id: $c.id, name: ($c.name | ltrimstr("/")), network: .key}}),
+      | {key: (.value.IPAddress, .value.GlobalIPv6Address), value: {id: $c.id, name: ($c.name | ltrimstr("/")), network: .key}}),
     ($networks[] | . as $n | (.members // {}) | to_entries[]
-      | {key: (.value.IPv4Address // "" | bare), value: {id: .key, name: .value.Name, network: $n.name}})]
+      | {key: (.value.IPv4Address, .value.IPv6Address | . // "" | bare), value: {id: .key, name: .value.Name, network: $n.name}})]
    | map(select((.key // "") != "")) | from_entries) as $owners
 
 | def look_up($ids): [$ids[] | $by_id[.] // empty];
@@ -72,9 +72,12 @@ def network:
     end;
 
 def probed:
-  if .check == null then
+  if .check != null then empty
+  elif .complaint | test("No such container|non running|not running") then
+    verdict("running"; "\(.measured_in) ended while it was looked at"; "dokku ps:start \(.caller)")
+  else
     verdict("probe"; "the probe could not look from inside \(.measured_in // .caller): \(.complaint)"; "dokku interservice:sync --images")
-  else empty end;
+  end;
 
 def nameless: . as $l | [.providers[] | select(known_as($l.network; $l.alias) | not)];
 
@@ -103,7 +106,9 @@ def shadow($strangers):
   | (.prober.links // [] | map(select(endswith("/" + $l.alias)))) as $links
   | (.prober.hosts // [] | map(select(startswith($l.alias + ":")))) as $extra
   | (fact("option") | (map(select(startswith("--dns-search")))[0] // .[0])) as $option
-  | (if $option then "dokku docker-options:remove \(.caller) build,deploy,run \"\($option)\" && \(restart(.caller))" else restart(.caller) end) as $undo
+  | (if .declared | not then "dokku interservice:link \(.caller) \(.service)"
+     elif $option then "dokku docker-options:remove \(.caller) build,deploy,run \"\($option)\" && \(restart(.caller))"
+     else restart(.caller) end) as $undo
   | if $hosts | length > 0 then
       if $links | length > 0 then
         verdict("address"; "/etc/hosts of \(.measured_in) says \($whom): Docker's legacy --link wrote it there, and it comes before DNS"; $undo)
