@@ -42,6 +42,18 @@ await() {
 # labelled: the options of what docker makes for this suite.
 labelled() { echo "--label=com.dokku.interservice.test-suite=$WEB_SUITE"; }
 
+# network NAME: one with a subnet of its own; Docker's default pools are soon used up.
+network() {
+  local subnet
+  for _ in {1..20}; do
+    subnet="10.$((RANDOM % 50 + 150)).$((RANDOM % 256)).0/24"
+    if docker network create "$(labelled)" --subnet "$subnet" "$1" >/dev/null 2>&1; then
+      return
+    fi
+  done
+  fail "no subnet is free for $1"
+}
+
 # --- the fake checker ---
 
 # fake_up [ADDRESS...]: answers as $FAKE/mode says; http://127.0.0.1:$FAKE_PORT/ping asks it.

@@ -96,11 +96,13 @@ static struct {
         "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "          \
         "frame-ancestors 'none'\r\n"                                                         \
         "X-Frame-Options: DENY\r\n"                                                          \
-        "Cross-Origin-Opener-Policy: same-origin\r\n"                                        \
         "Cross-Origin-Resource-Policy: same-origin\r\n"                                      \
         "Permissions-Policy: camera=(), geolocation=(), microphone=()\r\n"
-/* Only where the proxy says that it speaks HTTPS: a browser would keep to it for two years. */
-#define STRICT_TRANSPORT "Strict-Transport-Security: max-age=63072000\r\n"
+/* Only where the proxy says that it speaks HTTPS: elsewhere browsers complain of the first, and
+ * would keep to the second for two years. */
+#define HTTPS_FIELDS                              \
+    "Cross-Origin-Opener-Policy: same-origin\r\n" \
+    "Strict-Transport-Security: max-age=63072000\r\n"
 #define ASSET_FIELDS "Cache-Control: public, max-age=31536000, immutable\r\n" SECURITY
 
 /* -- what a request wants -------------------------------------------------------------------- */
@@ -300,7 +302,7 @@ static void answer_page(struct ask *ask)
     page_look(&view, &s);
     page_write(&view, &s, &out);
     server_answer(ask->request, 200, "text/html; charset=utf-8", text_slice(&out),
-                  with_security(ask->flags, PAGE_FIELDS, PAGE_FIELDS STRICT_TRANSPORT));
+                  with_security(ask->flags, PAGE_FIELDS, PAGE_FIELDS HTTPS_FIELDS));
 }
 
 static void handle_page(struct server_request *r)
