@@ -35,7 +35,7 @@ bool daemon_arguments(const struct daemon_program *program, int argc, char **arg
 static bool read_limits(struct server_limits *l, struct text *error)
 {
     const uint64_t minute = 60000;
-    const uint64_t day = 24 * 60 * minute;
+    const uint64_t day = 24 * (60 * minute);
     struct {
         const char *name;
         bool duration;

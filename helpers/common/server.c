@@ -414,7 +414,7 @@ static struct slice date_line(struct server *s)
     if (now != s->date_at) {
         struct clock_utc utc = clock_utc(now);
         text_add_format(&t, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
-                        days + utc.weekday * 3, utc.day, months + (utc.month - 1) * 3, utc.year,
+                        days + 3ul * utc.weekday, utc.day, months + 3ul * (utc.month - 1), utc.year,
                         utc.hour, utc.minute, utc.second);
         s->date_at = now;
     }
