@@ -190,7 +190,7 @@ static void test_log(void)
 /* Every day for 800 years, against the C library's. */
 static void test_utc(void)
 {
-    for (int64_t seconds = 0; seconds < 800ll * 366 * 86400; seconds += 86399) {
+    for (int64_t seconds = 0; seconds < INT64_C(800) * 366 * 86400; seconds += 86399) {
         time_t at = (time_t)seconds;
         struct tm tm;
         struct clock_utc utc = clock_utc(seconds);
