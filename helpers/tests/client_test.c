@@ -100,7 +100,7 @@ int __wrap_uv_getaddrinfo(uv_loop_t *on, uv_getaddrinfo_t *req, uv_getaddrinfo_c
     resolver.request = req;
     resolver.answer = cb;
     uv_timer_init(on, &resolver.timer);
-    resolver.timer.data = (void *)(uintptr_t)atoi(service);
+    resolver.timer.data = (void *)(uintptr_t)strtoul(service, NULL, 10);
     uv_timer_start(&resolver.timer, on_resolver, resolver.silent ? 300 : 1, 0);
     return 0;
 }

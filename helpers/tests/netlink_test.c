@@ -80,6 +80,7 @@ static int read_message(struct netlink_route *route)
 {
     uint32_t len = (uint32_t)message_len;
     unsigned char *block = malloc(message_len);
+    assert(block);
     memcpy(message, &len, sizeof(len));
     memcpy(block, message, message_len);
     int error = netlink_read_route(block, message_len, route);

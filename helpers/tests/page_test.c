@@ -135,7 +135,7 @@ static void bars(void)
     set(TARGET_AVAILABLE, TARGET_NOWHERE, "");
     for (unsigned i = 0; i < 70; i++)
         history_add(&targets[0].history, 1000000,
-                    (struct history_check){.available = i != 65, .took_ns = (i + 1) * 1000000});
+                    (struct history_check){.available = i != 65, .took_ns = (i + 1) * 1000000ull});
     shows("<rect x=\"220\" y=\"0\" width=\"3\" height=\"48\" class=\"bad\"/>");
     shows("59 of 60 available, slowest 70 ms");
     shows("<td data-text=\"h_checks\">70</td>");

@@ -1,14 +1,16 @@
 /* assets.c - see assets.h. */
 #include "assets.h"
 
-/* The assembler reads the file; its path is seen from helpers/, where make works. */
-#define ASSET(name, file)                                                                  \
-    __asm__(".pushsection .rodata\n" #name "_start: .incbin \"web/page/" file "\"\n" #name \
-            "_end:\n.popsection\n");                                                       \
-    extern const char name##_start[], name##_end[];                                        \
-    struct slice asset_##name(void)                                                        \
-    {                                                                                      \
-        return (struct slice){name##_start, (size_t)(name##_end - name##_start)};          \
+/* The assembler reads the file, and counts it; its path is seen from helpers/, where make works. */
+#define ASSET(name, file)                                                                   \
+    __asm__(".pushsection .rodata\n" #name "_octets: .incbin \"web/page/" file "\"\n" #name \
+            "_end: .balign 8\n" #name "_len: .quad " #name "_end - " #name                  \
+            "_octets\n.popsection\n");                                                      \
+    extern const char name##_octets[];                                                      \
+    extern const uint64_t name##_len;                                                       \
+    struct slice asset_##name(void)                                                         \
+    {                                                                                       \
+        return (struct slice){name##_octets, name##_len};                                   \
     }
 
 ASSET(page_html, "page.html")

@@ -508,7 +508,7 @@ static void on_checked_once(struct target *t, void *data)
 
 static int run_once(void)
 {
-    char room[TARGET_NAME_MAX + TARGET_REASON_MAX + 64];
+    char room[TARGET_NAME_MAX + TARGET_REASON_MAX + 64] = "";
     uv_loop_t loop;
     int code = DAEMON_OK;
 

@@ -228,8 +228,12 @@ static void look_at_window(struct page_view *v, const struct history_window *w, 
         text_add(&v->room, SLICE("–"));
     else if (sum.available == sum.checks)
         text_add(&v->room, SLICE("100 %"));
-    else /* rounded down: nearly all is not all */
-        text_add_format(&v->room, "%.2f %%", (double)(sum.available * 10000 / sum.checks) / 100);
+    else {
+        /* rounded down: nearly all is not all */
+        uint64_t hundredths = sum.available * 10000 / sum.checks;
+        text_add_format(&v->room, "%u.%02u %%", (unsigned)(hundredths / 100),
+                        (unsigned)(hundredths % 100));
+    }
     end_text(v, names[1], from);
     add_time_text(v, names[2], sum.p50_ns);
     add_time_text(v, names[3], sum.p95_ns);
