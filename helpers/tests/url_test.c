@@ -82,7 +82,7 @@ static void hosts(void)
     refuses("http://a%41", "neither");
     refuses("http://h\xc3\xb6st", "neither");
     refuses(label, "neither");
-    for (int i = 0; i < 127; i++)
+    for (size_t i = 0; i < 127; i++)
         memcpy(name + 7 + 2 * i, "a.", 3);
     refuses(name, "neither");
     name[7 + 253] = '\0';
