@@ -437,6 +437,12 @@ static void begin(struct http1_head *h, unsigned state)
     h->line = (struct http1_field){{0, 0}, {0, 0}};
 }
 
+/* How long a start line may be: it is a part of the head. */
+static inline size_t line_limit(const struct http1_limits *limits)
+{
+    return limits->line < limits->head ? limits->line : limits->head;
+}
+
 /* The octets end at p: too many already, or not enough yet? */
 static enum http1_result pause_at(struct http1_head *h, const char *p, const char *mark,
                                   unsigned state, size_t limit, uint16_t too_long)
@@ -672,7 +678,8 @@ read_request_line(struct http1_request *req, size_t len, const struct http1_limi
                   const char **end)
 {
     struct http1_head *h = &req->head;
-    const char *const stop = h->base + (len < limits->line ? len : limits->line);
+    const size_t limit = line_limit(limits);
+    const char *const stop = h->base + (len < limit ? len : limit);
     const char *p = h->base + h->at;
     const char *mark = h->base + h->mark;
     const char *method_stop;
@@ -816,7 +823,7 @@ read_request_line(struct http1_request *req, size_t len, const struct http1_limi
         state = VERSION;
     }
 pause:
-    return pause_at(h, p, mark, state, limits->line, 414);
+    return pause_at(h, p, mark, state, limit, 414);
 }
 
 enum http1_result http1_read_request(const char *buf, size_t len, size_t seen,
@@ -852,7 +859,8 @@ static enum http1_result read_status_line(struct http1_response *res, size_t len
                                           const struct http1_limits *limits, const char **end)
 {
     struct http1_head *h = &res->head;
-    const char *const stop = h->base + (len < limits->line ? len : limits->line);
+    const size_t limit = line_limit(limits);
+    const char *const stop = h->base + (len < limit ? len : limit);
     const char *p = h->base + h->at;
     const char *mark = h->base + h->mark;
     enum response_state state = h->state;
@@ -910,7 +918,7 @@ static enum http1_result read_status_line(struct http1_response *res, size_t len
         *end = p + 1;
         return HTTP1_DONE;
     }
-    return pause_at(h, p, mark, state, limits->line, 400);
+    return pause_at(h, p, mark, state, limit, 400);
 }
 
 static bool has_no_body(unsigned status, enum http1_method asked)

@@ -881,6 +881,10 @@ static void settle(struct server_connection *c)
             enter(c, SERVER_IDLE);
         if (c->phase == SERVER_STREAM && !c->flight)
             c->deadline = c->born + s->limits.life_ms;
+        if (c->peer_ended && (c->phase == SERVER_HEAD || c->phase == SERVER_BODY)) {
+            close_now(c); /* the rest will never come */
+            return;
+        }
         if (c->phase != SERVER_IDLE)
             break;
         if (c->flight) {
@@ -936,19 +940,25 @@ static void refuse_blindly(struct server *s)
     uv_close((uv_handle_t *)&s->refused, on_refused_closed);
 }
 
-/* Most peers have sent their request by the time they are accepted. Whoever is answered and closed
- * at once never comes to the poller, which saves a third of the system calls. */
-static void read_at_once(struct server_connection *c)
+/* What has come by now, into the shared block; 0 or less: nothing. */
+static ssize_t receive(struct server_connection *c)
 {
     struct server_block *shared = c->server->shared;
     uv_os_fd_t fd;
     if (uv_fileno((uv_handle_t *)&c->tcp, &fd))
-        return;
-    ssize_t n = recv(fd, shared->octets, shared->capacity, MSG_DONTWAIT);
+        return 0;
+    return recv(fd, shared->octets, shared->capacity, MSG_DONTWAIT);
+}
+
+/* Most peers have sent their request by the time they are accepted. Whoever is answered and closed
+ * at once never comes to the poller, which saves a third of the system calls. */
+static void read_at_once(struct server_connection *c)
+{
+    ssize_t n = receive(c);
     if (n <= 0) /* nothing yet; an end or an error will come again */
         return;
     c->server->counters.octets_in += (uint64_t)n;
-    shared->len = (size_t)n;
+    c->server->shared->len = (size_t)n;
     process(c);
 }
 
@@ -986,7 +996,8 @@ static void accept_one(struct server *s)
             s->counters.refused_connections++;
             c->busy = true;
             refuse(c, 503);
-            c->linger = false; /* it must not cost more than this */
+            c->linger = false; /* it must not cost more than this; */
+            (void)receive(c);  /* but what it sent would reset it before it reads that */
             c->busy = false;
             settle(c);
             return;

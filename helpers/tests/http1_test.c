@@ -381,6 +381,15 @@ static void test_limits(void)
            HTTP1_REFUSED);
     assert(req.head.refuse == 413);
 
+    /* A line is a part of the head. */
+    const struct http1_limits odd = {.line = 500, .head = 20, .fields = 2, .body = 4};
+    limits = &odd;
+    assert(read_request(SLICE("GET /56789 HTTP/1.1\r\na: b\r\n\r\n"), &req) == HTTP1_REFUSED);
+    assert(req.head.refuse == 414);
+    assert(read_request(SLICE("GET / HTTP/1.1\r\na: b\r\n\r\n"), &req) == HTTP1_REFUSED);
+    assert(req.head.refuse == 431);
+    limits = &small;
+
     char long_reason[] = "HTTP/1.1 200 0123456789012345678901234\r\n\r\n";
     assert(http1_read_response(long_reason, sizeof(long_reason) - 1, 0, HTTP1_GET, limits, &res) ==
            HTTP1_REFUSED);

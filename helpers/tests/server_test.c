@@ -616,6 +616,17 @@ static void test_gone(void)
     assert(gets(&a, "late") && sees_end(&a));
     peer_close(&a);
 
+    /* So do those behind it; but a half one is not worth waiting for. */
+    peer_open(&a);
+    peer_send(&a, GET("/hold") GET("/ping") "GET /pi");
+    turns(2);
+    shutdown(a.fd, SHUT_WR);
+    turns(2);
+    held_count = 0;
+    server_answer(held[0], 200, "text/plain", SLICE("late\n"), NULL);
+    assert(gets(&a, "pong") && sees_end(&a) && count(a.got, "HTTP/1.1 ") == 2);
+    peer_close(&a);
+
     /* One that has reset the connection is gone. */
     peer_open(&a);
     peer_send(&a, GET("/hold"));
@@ -842,6 +853,7 @@ static void test_too_many(void)
     }
     assert(held_count == 3);
     peer_open(&many[3]);
+    peer_send(&many[3], GET("/ping"));
     assert(gets(&many[3], "HTTP/1.1 503 ") && sees_end(&many[3]));
     assert(server.counters.refused_connections == 1 && server.counters.open == 3);
     peer_close(&many[3]);
