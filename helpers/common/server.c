@@ -270,10 +270,7 @@ static void close_now(struct server_connection *c)
         c->broken = true;
         return;
     }
-    if (s->out_of == c) {
-        s->out_of = NULL;
-        text_clear(&s->out);
-    }
+    assert(s->out_of != c); /* answers are gathered only while it is busy */
     enter(c, SERVER_CLOSED);
     s->counters.open--;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
@@ -866,8 +863,7 @@ static void set_reading(struct server_connection *c)
 static void settle(struct server_connection *c)
 {
     struct server *s = c->server;
-    if (c->busy)
-        return;
+    assert(!c->busy);
     for (;;) {
         if (s->out_of == c)
             flush(s);

@@ -607,6 +607,7 @@ static const struct chunked_case chunked[] = {
     /* extensions: RFC 9112 §7.1.1 */
     {"1;a\r\nx\r\n0;b=c\r\n\r\n", 0, "x"},
     {"1 ;\ta = b ; c\t=\t\"d\\\"\xff\te\" ;f\r\nx\r\n0\r\n\r\n", 0, "x"},
+    {"1;a ;b\t=c\r\nx\r\n0\r\n\r\n", 0, "x"},
     {"1;a=\"\"\r\nx\r\n0\r\n\r\n", 0, "x"},
     {"1;a=\"b\"\t;c=d\t;e\r\nx\r\n0\r\n\r\n", 0, "x"},
     {"1;\r\n", 400, NULL},
