@@ -167,7 +167,7 @@ start_load() {
   echo "$container" >"$BATS_TEST_TMPDIR/load-$name"
   in_background "$BATS_TEST_TMPDIR/load-$name.json" \
     docker container exec "$container" client load --name "$name" --url "$3" --kind "$4" \
-    --seconds 600 "${@:5}"
+    --seconds 3600 "${@:5}"
   wait_until 10 docker container exec "$container" test -e "/tmp/client-$name.pid"
 }
 
