@@ -155,6 +155,11 @@ static enum client_phase phase_of(const struct exchange *x)
     return CLIENT_ANSWER;
 }
 
+enum client_phase client_phase_now(const struct client *c)
+{
+    return c->phase == CLIENT_RESOLVE ? CLIENT_RESOLVE : phase_of(&c->exchange);
+}
+
 static void on_exchanged(struct exchange *x, void *data)
 {
     struct client *c = data;

@@ -92,6 +92,9 @@ void client_start(struct client *c, uv_loop_t *loop, const struct url *url, cons
 /* End it now: done is called soon, with UV_ECANCELED. */
 void client_cancel(struct client *c);
 
+/* Where a request that is not over is now. */
+enum client_phase client_phase_now(const struct client *c);
+
 /* The port of url, or that of http. */
 uint16_t client_port(const struct url *url);
 

@@ -101,7 +101,7 @@ static void begin(void)
         assert(!target_init(&targets[i], i ? SLICE("other") : SLICE("db"),
                             i ? SLICE("other") : SLICE("DB"), "http://db-checker:5000/ping", 2400,
                             on_changed, &changed_calls));
-    asks_init(&asks, &loop, targets);
+    asks_init(&asks, &loop, targets, NULL);
     memset(answered, 0, sizeof(answered));
     started = answer_count = overdue_count = cancelled = 0;
 }

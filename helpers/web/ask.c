@@ -101,9 +101,9 @@ struct target_result ask_result(const struct ask *ask, unsigned target)
     return result;
 }
 
-void asks_init(struct asks *asks, uv_loop_t *loop, struct target *targets)
+void asks_init(struct asks *asks, uv_loop_t *loop, struct target *targets, void *data)
 {
-    *asks = (struct asks){.loop = loop, .targets = targets};
+    *asks = (struct asks){.loop = loop, .targets = targets, .data = data};
     uv_timer_init(loop, &asks->timer);
     asks->timer.data = asks;
 }

@@ -34,13 +34,14 @@ struct ask {
 struct asks {
     uv_loop_t *loop;
     struct target *targets;
+    void *data;               /* the owner's */
     struct ask *first, *last; /* in the order of their deadlines */
     struct ask *free;         /* as many as ever waited at once, to be used again */
     uv_timer_t timer;
 };
 
-/* Keep account of those who ask about targets, which outlive it. */
-void asks_init(struct asks *asks, uv_loop_t *loop, struct target *targets);
+/* Keep account of those who ask about targets, which outlive it; data is kept for the owner. */
+void asks_init(struct asks *asks, uv_loop_t *loop, struct target *targets, void *data);
 
 /* Let request wait until each target from first on, count of them, is checked anew, or patience_ms
  * have passed. Then answer is called, once, unless the peer goes away before. False: no memory,

@@ -13,6 +13,15 @@ unsigned report_status(enum target_state state)
     return 500;
 }
 
+void report_line(const struct target *t, const struct target_result *result, bool named,
+                 struct text *out)
+{
+    if (named)
+        text_add_format(out, "%s: ", t->name);
+    target_say(t, result, out);
+    text_add_char(out, '\n');
+}
+
 static void add_ms(struct text *out, const char *name, uint64_t ns)
 {
     text_add_format(out, "\"%s\":", name);

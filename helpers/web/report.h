@@ -8,6 +8,10 @@
 /* The status that web answers a result with. */
 unsigned report_status(enum target_state state);
 
+/* One result as a line of text, behind the target's name where there are several. */
+void report_line(const struct target *t, const struct target_result *result, bool named,
+                 struct text *out);
+
 /* One result as a JSON object. */
 void report_result(const struct target *t, const struct target_result *result, struct text *out);
 

@@ -231,7 +231,7 @@ void target_overdue(const struct target *t, struct target_result *result)
 {
     *result = (struct target_result){.at_s = time(NULL)};
     struct text reason = TEXT_OVER(result->reason);
-    judge_failure(target_is_busy(t) ? t->client.phase : CLIENT_ANSWER, UV_ETIMEDOUT, 0, t, result,
-                  &reason);
+    judge_failure(target_is_busy(t) ? client_phase_now(&t->client) : CLIENT_ANSWER, UV_ETIMEDOUT, 0,
+                  t, result, &reason);
     text_string(&reason);
 }
