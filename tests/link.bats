@@ -74,6 +74,15 @@ replicas() {
   run -1 caller_resolve "$STRANGER" two
 }
 
+@test "who is unlinked no longer reaches what others still call" {
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --no-restart
+  run -0 dokku interservice:link "$STRANGER" "$SERVICE" --no-restart
+  run -0 dokku interservice:unlink "$STRANGER" "$SERVICE" --no-restart
+
+  run -1 caller_resolve "$STRANGER" "$SERVICE"
+  run -0 caller_resolve "$CALLER" "$SERVICE"
+}
+
 @test "unlink takes away exactly what link added" {
   local before
   before="$(snapshot "$CALLER" "$SERVICE")"
