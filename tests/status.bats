@@ -232,8 +232,7 @@ network_of() { link_json .network; }
   assert_broken address "resolves to $stranger"
   mend
   assert_well
-  dokku docker-options:clear "$CALLER" deploy
-  dokku ps:restart "$CALLER"
+  dokku docker-options:clear "$CALLER" deploy # the next restart is soon enough
 }
 
 @test "address: the caller does not ask Docker's resolver" {
@@ -257,8 +256,7 @@ network_of() { link_json .network; }
   assert_broken address "$SERVICE.corp.test"
   mend
   assert_well
-  dokku docker-options:clear "$CALLER" deploy
-  dokku ps:restart "$CALLER"
+  dokku docker-options:clear "$CALLER" deploy # the next restart is soon enough
 }
 
 @test "address: /etc/hosts was written by Docker's legacy --link" {
