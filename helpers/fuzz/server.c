@@ -1,12 +1,13 @@
 /* server.c - fuzz a whole connection: octets, where they are cut, and how long handlers take.
  *
- * The octets go to the server in pieces over a socket pair's worth of loopback; handlers answer at
- * once, or after the next piece, as the input says. What comes back must be a row of complete
- * responses, and the same for every way to cut the same octets. */
-#include <arpa/inet.h>
+ * The octets go to the server in pieces; handlers answer at once, or after the next piece, as the
+ * input says. What comes back must be a row of complete responses, and the same for every way to
+ * cut the same octets.
+ *
+ * The connection is a socket pair that uv_accept is made to find: thousands of real ones a second
+ * would use up the machine's ports, and its memory of connections. */
+/* wrap: uv_accept */
 #include <assert.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,25 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+static int accepted; /* our end's peer */
+
+int __wrap_uv_accept(uv_stream_t *listener, uv_stream_t *client);
+int __wrap_uv_accept(uv_stream_t *listener, uv_stream_t *client)
+{
+    (void)listener;
+    return uv_tcp_open((uv_tcp_t *)client, accepted);
+}
+
+/* A connection that has just come. */
+static int connect_us(void)
+{
+    int ends[2];
+    assert(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    accepted = ends[0];
+    server.listener.connection_cb((uv_stream_t *)&server.listener, 0);
+    return ends[1];
+}
+
 struct answers {
     size_t len;
     char octets[1 << 16];
@@ -87,15 +107,12 @@ static void turn(void)
 /* One connection: what is sent, and all that comes back. */
 static void converse(struct pieces *p, bool hold, struct answers *a)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(server_port(&server)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd;
     size_t sent = 0;
     bool reset = false;
-    assert(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
     late = hold;
     a->len = 0;
+    fd = connect_us();
     do {
         size_t end = pieces_next(p, sent);
         if (send(fd, p->octets + sent, end - sent, MSG_NOSIGNAL) < 0)
@@ -123,9 +140,6 @@ static void converse(struct pieces *p, bool hold, struct answers *a)
         if (n == 0 || (n < 0 && i > 10 && server.alive == 0))
             break;
     }
-    /* No TIME_WAIT: there will be many of us. */
-    struct linger hard = {1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     close(fd);
     for (unsigned i = 0; i < 1000 && server.alive > 0; i++)
         turn();
