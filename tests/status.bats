@@ -60,16 +60,22 @@ link_json() {
     ".links[] | select(.caller == \$caller and .service == \$service) | $1" <<<"$output"
 }
 
-assert_well() {
+# ask: what status says of the link: "<exit code>: <layer> <cause>".
+ask() {
   run --separate-stderr dokku interservice:status "$CALLER" --format json
-  assert_equal "$status: $(link_json .state) $(link_json .cause)" "0: ok null"
+  # shellcheck disable=SC2154 # bats sets stderr
+  said="$status: $(link_json '"\(.layer) \(.cause)"')${stderr:+ ($stderr)}"
+}
+
+assert_well() {
+  ask
+  assert_equal "$said" "0: null null"
 }
 
 # assert_broken LAYER CAUSE: status says so.
 assert_broken() {
-  run --separate-stderr dokku interservice:status "$CALLER" --format json
-  assert_equal "$status: $(link_json .layer)" "1: $1"
-  [[ "$(link_json .cause)" == *"$2"* ]] || fail "the cause is not \"$2\" but: $(link_json .cause)"
+  ask
+  [[ "$said" == "1: $1 "*"$2"* ]] || fail "not \"1: $1 ... $2\" but \"$said\""
 }
 
 # mend: do as status says.
