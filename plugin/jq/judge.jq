@@ -20,10 +20,8 @@ def by_link: [split("\n")[] | select(. != "") | {at: (index("\t")), line: .}
 
 def bare: split("/")[0];
 def names: map(.name) | join(", ");
-def ms: . * 10 | round / 10;
 
 ($containers | map(.name |= ltrimstr("/") | {key: .id, value: .}) | from_entries) as $by_id
-| ($networks | map({key: .name, value: .}) | from_entries) as $by_network
 | ($answers | by_link) as $checks
 | ($facts | by_link) as $found
 
@@ -36,7 +34,6 @@ def ms: . * 10 | round / 10;
 
 | def look_up($ids): [$ids[] | $by_id[.] // empty];
 
-def on($network): select((.networks // {}) | has($network));
 def address_on($network): (.networks // {})[$network].IPAddress // "" | if . == "" then null else . end;
 def variable($name): [.env[]? | select(startswith($name + "="))][0] // null
   | if . == null then null else .[($name | length) + 1:] end;
@@ -93,9 +90,17 @@ def resolves:
         verdict("resolves"; "\($nameless | names) is on \(.network) without the name \(.alias)"; sync(.service))
       else
         ((other_resolver | verdict("resolves"; "\($l.measured_in) asks \(join(", ")) for names and not Docker's resolver (its /etc/resolv.conf was replaced)"; restart($l.caller)))
-         // verdict("resolves"; "\(.alias) cannot be resolved in \(.measured_in): \(.check.resolve.error)"; restart(.service)))
+         // verdict("resolves"; "\(.alias) cannot be resolved in \(.measured_in): \(.check.resolve.error)"; renew))
       end
     else empty end;
+
+# Take out the docker-option of the caller that starts so.
+def undo($start):
+  if .declared | not then "dokku interservice:link \(.caller) \(.service)"
+  else
+    ([fact("option")[] | select(startswith($start))][0] // null) as $option
+    | (if $option then "dokku docker-options:remove \(.caller) build,deploy,run \"\($option)\" && " else "" end) + restart(.caller)
+  end;
 
 # Who put a foreign address behind the name?
 def shadow($strangers):
@@ -105,15 +110,11 @@ def shadow($strangers):
   | (fact("hosts") | map(split(" ") | select(.[0] as $a | $wrong | index($a) != null) | select(.[1:] | index($l.alias) != null))) as $hosts
   | (.prober.links // [] | map(select(endswith("/" + $l.alias)))) as $links
   | (.prober.hosts // [] | map(select(startswith($l.alias + ":")))) as $extra
-  | (fact("option") | (map(select(startswith("--dns-search")))[0] // .[0])) as $option
-  | (if .declared | not then "dokku interservice:link \(.caller) \(.service)"
-     elif $option then "dokku docker-options:remove \(.caller) build,deploy,run \"\($option)\" && \(restart(.caller))"
-     else restart(.caller) end) as $undo
   | if $hosts | length > 0 then
       if $links | length > 0 then
-        verdict("address"; "/etc/hosts of \(.measured_in) says \($whom): Docker's legacy --link wrote it there, and it comes before DNS"; $undo)
+        verdict("address"; "/etc/hosts of \(.measured_in) says \($whom): Docker's legacy --link wrote it there, and it comes before DNS"; undo("--link"))
       elif $extra | length > 0 then
-        verdict("address"; "/etc/hosts of \(.measured_in) says \($whom): --add-host \($extra[0]) wrote it there, and it comes before DNS"; $undo)
+        verdict("address"; "/etc/hosts of \(.measured_in) says \($whom): --add-host \($extra[0]) wrote it there, and it comes before DNS"; undo("--add-host"))
       else
         verdict("address"; "/etc/hosts of \(.measured_in) says \($whom), and it comes before DNS"; restart(.caller))
       end
@@ -126,13 +127,13 @@ def shadow($strangers):
       (fact("absolute")[0] // null
        | select(. != null) | fromjson | select([.addresses[]?.address] - $wrong == [.addresses[]?.address])
        | ($l | fact("resolv") | map(select(startswith("search ")))[0] // "search ?" | ltrimstr("search ")) as $search
-       | verdict("address"; "it resolves to \($whom): \($l.alias) is looked up as \($l.alias).\($search | split(" ") | join(" or " + $l.alias + ".")) first (search domain of \($l.measured_in))"; $undo))
+       | verdict("address"; "it resolves to \($whom): \($l.alias) is looked up as \($l.alias).\($search | split(" ") | join(" or " + $l.alias + ".")) first (search domain of \($l.measured_in))"; $l | undo("--dns-search")))
       //
-      verdict("address"; "it resolves to \($whom), which is not \(.service)"; restart(.service))
+      verdict("address"; "it resolves to \($whom), which is not \(.service)"; renew)
     end;
 
 def address:
-  [.targets[] | select(.ours | not) | select(.owner == null or .owner.network != "" and .on_network == false)] as $strangers
+  [.targets[] | select(.ours | not) | select(.on_network | not)] as $strangers
   | if $strangers | length > 0 then shadow($strangers) else empty end;
 
 # One or all of the replicas are not in the answer.
