@@ -1,10 +1,11 @@
 # The one door. `make` alone says what there is.
 
-.PHONY: help demo demo-down demo-dokku test test-dokku unit lint bats bench bench-deploy fuzz coverage size screenshots
+.PHONY: help pictures demo demo-down demo-dokku test test-dokku unit lint bats bench bench-deploy fuzz coverage size screenshots
 
 help:
 	@echo "make demo         the story of the README on this machine's Docker; leaves it running"
 	@echo "make demo-down    take away everything that the demo made"
+	@echo "make pictures     what the README shows, from the demo that runs"
 	@echo "make demo-dokku   the same story on the Dokku of this machine (asks first)"
 	@echo "make test         every suite: lint, C unit tests, bats"
 	@echo "make test-dokku   the same bats files against the Dokku of this machine"
@@ -22,6 +23,9 @@ demo:
 
 demo-down:
 	@demo/down
+
+pictures:
+	@demo/pictures
 
 demo-dokku:
 	@demo/dokku
