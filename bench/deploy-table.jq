@@ -16,7 +16,7 @@ def cell: if . == null then "–" else "\(if .failed > 0 then "**\(.failed)**" e
 | "# A deploy under load\n",
   "Measured by `make bench-deploy` with Docker \($all.engine): a provider that boots for \($all.boot_s) s, two rebuilds and a",
   "scale from 2 to 4 to 1; each request has \($all.limit_s) s. Failed of sent, and the slowest.\n",
-  "![Failed requests](deploy.svg)\n",
+  "![Failed requests](\($all.picture))\n",
   ($endings[] as $ending
    | "\nA provider that \(endings[$ending]):\n",
      "| linked by | new connection | first address only | kept connection | stream of 5 s |",
