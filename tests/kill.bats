@@ -296,3 +296,33 @@ fill_disk() {
   is_linked
   unlink
 }
+
+# calls COMMAND...: how often it calls docker.
+calls() {
+  : >"$COUNT"
+  NTH_COUNT="$COUNT" NTH_WHAT='^docker ' NTH_AT=0 dokku "$@" >/dev/null
+  echo "$1: $(wc -l <"$COUNT")"
+}
+
+# all_calls: of what concerns the two apps.
+all_calls() {
+  calls interservice:link "$CALLER" "$SERVICE" --no-restart
+  calls interservice:list
+  calls interservice:sync "$CALLER"
+  calls plugin:trigger post-deploy "$SERVICE" "" "" latest
+  calls plugin:trigger post-container-create app "$(app_container "$CALLER")" "$CALLER" deploy web
+  calls interservice:unlink "$CALLER" "$SERVICE" --no-restart
+}
+
+@test "calls of docker do not grow with the links of others" {
+  local number few
+  few="$(all_calls)"
+  for number in {1..40}; do
+    mkdir -p "$STORE/links/other$number" "$STORE/apps"
+    printf 'alias=alias\nport=80\npath=\nenv=\nattach=deploy\n' >"$STORE/links/other$number/service$number@web"
+    touch "$STORE/apps/other$number" "$STORE/apps/service$number"
+  done
+  chown -R --reference "$STORE" "$STORE"
+  assert_equal "$(all_calls)" "$few"
+  rm -r "$STORE/links" "$STORE/apps"
+}
