@@ -101,6 +101,22 @@ retired() {
   assert_nothing_left "$old" "$new"
 }
 
+@test "a renamed service that is attached at create is attached under its new name only" {
+  local old new
+  old="$(new_app)" new="$(unique_name)"
+  goes "$old" "$new"
+  run -0 dokku interservice:link "$CALLER" "$old" --attach create --port 5000 --no-restart
+  run -0 dokku apps:rename --skip-deploy "$old" "$new"
+  run -0 snapshot_files "config/docker-options/$new"
+  assert_output --partial "--network-alias $new"
+  refute_output --partial "$old"
+
+  run -0 dokku interservice:unlink "$CALLER" "$new" --no-restart
+  run -0 snapshot_files "config/docker-options/$new"
+  assert_output ""
+  assert_nothing_left "$old" "$new"
+}
+
 @test "a renamed caller keeps its links" {
   local old new
   app client
