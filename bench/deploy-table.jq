@@ -28,4 +28,5 @@ def cell: if . == null then "–" else "\(if .failed > 0 then "**\(.failed)**" e
       | "| \(names[$scheme]) | \([kinds[] | $by_kind[.] | cell] | join(" | ")) |")),
   "\nA client of the first kind resolves the name for each request and tries each address in turn, as curl does;",
   "the second tries only the first; the third keeps its connection; the fourth reads a long answer, which is cut",
-  "where the provider exits at once: what it had accepted nobody can finish."
+  "where the provider exits at once: what it had accepted nobody can finish. (With `interservice:set <app> drain 6` Dokku",
+  "stops it only when those are done, too.)"
