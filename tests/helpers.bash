@@ -116,9 +116,10 @@ container_networks() {
 
 # --- asking ---
 
-# http_get APP [PATH]: "<status> <body>", through the nginx in front of the apps.
+# http_get APP [PATH]: "<status> <body>", through the nginx in front of the apps; "000 " when nothing answers.
 http_get() {
   local url
+  : >"$BATS_TEST_TMPDIR/body" # never an earlier answer's
   url="$(dokku plugin:trigger domains-urls "$1" url </dev/null | head -n 1)"
   # Its domain need not be known to this machine's resolver.
   curl --silent --show-error --max-time 20 --connect-to "::127.0.0.1:" \
