@@ -7,7 +7,7 @@ help:
 	@echo "make demo-down    take away everything that the demo made"
 	@echo "make pictures     what the README shows, from the demo that runs"
 	@echo "make demo-dokku   the same story on the Dokku of this machine (asks first)"
-	@echo "make test         every suite: lint, C unit tests, bats"
+	@echo "make test         every suite: lint, C unit tests, a little fuzzing, bats"
 	@echo "make test-dokku   the same bats files against the Dokku of this machine"
 	@echo "make unit         C unit tests and HTTP conformance"
 	@echo "make lint         shellcheck, shfmt, clang-format, clang-tidy, cppcheck, gcc -fanalyzer"
@@ -15,7 +15,7 @@ help:
 	@echo "make bench-deploy a deploy under load: ours beside what Dokku offers"
 	@echo "make fuzz         fuzzers, SECONDS=60 each"
 	@echo "make coverage     line coverage of helpers/"
-	@echo "make size         sizes of the images"
+	@echo "make size         sizes of the images, and memory after a million requests"
 	@echo "make screenshots  pictures of the pages, in build/screenshots"
 
 demo:
@@ -52,7 +52,7 @@ fuzz coverage:
 	@tests/setup && $(MAKE) -C helpers $@
 
 size:
-	@helpers/size
+	@tests/run tests/resident.bats
 
 screenshots:
 	@tests/setup && tests/screenshots

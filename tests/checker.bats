@@ -439,6 +439,17 @@ in_flight() {
   ((requests - answers >= 2))
 }
 
+@test "/metrics is what Prometheus reads, whether the database is there or not" {
+  local checker
+  for database in "$SHARED" nowhere.invalid; do
+    checker="$(checker_run "c-${database:0:3}" "$(url "$database")")"
+    ask "$checker"
+    get "$checker" /metrics >"$BATS_TEST_TMPDIR/metrics"
+    run -0 "$TESTS/promtool" check metrics <"$BATS_TEST_TMPDIR/metrics"
+    assert_output ""
+  done
+}
+
 @test "--help and --version need no database" {
   run -0 checker_command "" --help
   assert_output --partial "GET /ping"

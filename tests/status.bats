@@ -451,10 +451,7 @@ DOCKERFILE
   run -0 --separate-stderr dokku interservice:status "$CALLER" --format prometheus
   assert_line "interservice_link_up{caller=\"$CALLER\",service=\"$SERVICE\",process=\"web\",alias=\"$SERVICE\"} 1"
   assert_line "interservice_link_replicas_answering{caller=\"$CALLER\",service=\"$SERVICE\",process=\"web\",alias=\"$SERVICE\"} 2"
-  local line name='[a-z_]+' value='[0-9.e+-]+'
-  for line in "${lines[@]}"; do
-    [[ "$line" =~ ^#\ (HELP|TYPE)\ $name\  || "$line" =~ ^$name(\{($name=\"[^\"]*\",?)+\})?\ $value$ ]] || fail "no metric: $line"
-  done
+  "$TESTS/promtool" check metrics <<<"$output"
 }
 
 @test "colour is for people at a terminal who want it" {

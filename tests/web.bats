@@ -388,9 +388,7 @@ watchers() {
   assert_line 'web_target_available{target="db"} 0'
   assert_line 'web_checks_total{target="db",result="available"} 1'
   assert_line 'web_checks_total{target="db",result="failed"} 1'
-  if command -v promtool >/dev/null; then
-    promtool check metrics <<<"$body"
-  fi
+  "$TESTS/promtool" check metrics <<<"$body"
 }
 
 # --- strangers ---
