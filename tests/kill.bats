@@ -154,10 +154,10 @@ new_container() {
 # generations: the service's networks.
 generations() { docker network ls --quiet --filter "label=com.dokku.interservice.service=$SERVICE" | wc -l; }
 
+# old_goes: and its generation with it.
 old_goes() {
   docker rm --force "$OLD" >/dev/null
   synced
-  is_linked
   assert_equal "$(generations)" 1
 }
 
@@ -165,7 +165,7 @@ old_goes() {
   link
   before() { new_container; }
   after() {
-    synced
+    run -0 dokku interservice:sync
     is_linked
     old_goes
   }
@@ -214,7 +214,6 @@ is_linked_as() {
     synced
     # doing it again does the rest
     run -0 dokku interservice:adopt --apply --no-restart
-    synced
     is_linked
     assert_equal "$(dokku docker-options:report "$CALLER" --docker-options-deploy)$(dokku docker-options:report "$SERVICE" --docker-options-deploy)" ""
     # all but an empty network: killed before its end, it does not know any more whose that was
@@ -242,7 +241,7 @@ is_linked_as() {
   after() {
     # nobody's deploy fails
     assert_equal "$status" 0
-    synced
+    run -0 dokku interservice:sync
     is_linked
     old_goes
   }
