@@ -13,6 +13,11 @@ teardown() {
   dokku interservice:set --global subnet-size || true
 }
 
+@test "install builds the helper images also where no app is yet" {
+  run -0 dokku plugin:trigger install
+  assert_output --partial "Building the helper images"
+}
+
 @test "install warns of apps whose port Dokku opens, names the cure, and changes nothing" {
   local app
   app="$(new_app)"
