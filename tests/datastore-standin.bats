@@ -19,7 +19,11 @@ links_of() { cat "$(dokku_lib)/services/postgres/$1/LINKS"; }
 
 # ask SQL: what the database answers; right after its container was started it may not yet.
 ask() { wait_until 10 docker container exec "dokku.postgres.$DB" pg_isready --host 127.0.0.1 && psql_in "$DB" "$1"; }
-psql_in() { docker container exec --user postgres "dokku.postgres.$1" psql --host /tmp --quiet --tuples-only --no-align --command "$2" "$1"; }
+# Where the socket is depends on the image, so by its URL.
+psql_in() {
+  docker container exec "dokku.postgres.$1" psql --quiet --tuples-only --no-align --command "$2" \
+    "$(dokku postgres:info "$1" --dsn | sed 's/@[^:]*:/@127.0.0.1:/')"
+}
 
 # new_network: sets NETWORK, which teardown removes.
 new_network() {
