@@ -100,16 +100,32 @@ await() {
     container "$n-$i" --network "$n" --network-alias app interservice-test/provider:1
   done
   await probe "$n" check http://app:5000/
-  run -0 probe "$n" check --timeout 20s --requests 200 http://app:5000/
+  run -0 probe "$n" check --timeout 3s --requests 200 http://app:5000/
   jq --exit-status '
     (.addresses | length) == 2 and all(.addresses[]; .ok)
-    and (.spread | length) == 2 and ([.spread[]] | add) == 200 and .unanswered == 0
+    and (.spread | length) == 2 and ([.spread[]] | add) == 200 and .requests == 200 and .unanswered == 0
     and (.spread | keys) == (.resolve.addresses | sort)' <<<"$output"
 
   docker pause "$n-1" >/dev/null
   run -1 probe "$n" check --timeout 1s http://app:5000/
-  docker unpause "$n-1" >/dev/null
   jq --exit-status '[.addresses[] | .ok] | sort == [false, true]' <<<"$output"
+
+  # and what many requests meet changes nothing of that
+  run -1 probe "$n" check --timeout 500ms --requests 20 http://app:5000/
+  jq --exit-status '(.addresses | map({key: .address, value: .ok}) | from_entries) as $ok
+    | ([$ok[]] | sort) == [false, true] and (.spread | keys) == ($ok | map_values(select(.)) | keys)
+    and .unanswered > 0 and .requests == .unanswered + ([.spread[]] | add)' <<<"$output"
+  docker unpause "$n-1" >/dev/null
+}
+
+@test "check gives each of many requests its time: a slow service is well" {
+  local n
+  n="$(id)"
+  network "$n"
+  container "$n-app" --network "$n" --network-alias app interservice-test/provider:1
+  await probe "$n" check http://app:5000/
+  run -0 probe "$n" check --timeout 1s --requests 30 'http://app:5000/slow?ms=50'
+  jq --exit-status '.addresses[0].ok and .requests == 30 and .unanswered == 0' <<<"$output"
 }
 
 @test "check refuses what it cannot check, and repeats no password" {

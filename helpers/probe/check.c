@@ -2,7 +2,7 @@
  *
  * A check is one target. It looks its name up, then opens one contact for each address, and when
  * the last contact is over (and a spread is wanted) asks over and over, one request at a time, each
- * with a lookup of its own. */
+ * with a lookup and a deadline of its own, through a contact of their own: what was found stays. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -53,8 +53,9 @@ struct check {
     unsigned count; /* contacts, */
     unsigned busy;  /* those not yet over */
     bool out_of_memory;
-    struct contact *contacts;
+    struct contact *contacts; /* one for each address, and the spread's */
 
+    uint64_t spread_until_ns;
     unsigned asked; /* of limits.requests */
     unsigned unanswered;
     unsigned share_count;
@@ -144,10 +145,8 @@ static void count_share(struct check *c, const union lookup_address *address)
     unsigned at = 0;
     while (at < c->share_count && !address_is(&c->shares[at].address, address))
         at++;
-    if (at == LOOKUP_ADDRESSES_MAX) {
-        c->unanswered++; /* more addresses in one run than a name may have at once */
-        return;
-    }
+    if (at == LOOKUP_ADDRESSES_MAX)
+        return; /* more addresses in one run than a name may have at once */
     if (at == c->share_count)
         c->shares[c->share_count++] = (struct share){.address = *address};
     c->shares[at].count++;
@@ -174,17 +173,15 @@ static void on_spread_found(struct lookup *l, void *data)
         spread_next(c);
         return;
     }
-    contact_start(&c->contacts[0], &l->addresses[0], on_spread);
+    contact_start(&c->contacts[c->count], &l->addresses[0], on_spread);
 }
 
-/* One request after the other: side by side they would measure each other. */
+/* One request after the other: side by side they would measure each other. Each has as much time as
+ * one address has; when they take too long in all, there are fewer. */
 static void spread_next(struct check *c)
 {
-    if (left_ms(c) == 0) {
-        c->unanswered += c->limits->requests - c->asked;
-        c->asked = c->limits->requests;
-    }
-    if (c->asked == c->limits->requests) {
+    c->started_ns = clock_ns();
+    if (c->asked == c->limits->requests || c->started_ns >= c->spread_until_ns) {
         check_over(c);
         return;
     }
@@ -198,7 +195,8 @@ static void on_contact(struct exchange *x, void *data)
     (void)x;
 
     if (--c->busy == 0) {
-        c->started_ns = clock_ns();
+        uint64_t ms = c->limits->timeout_ms + c->limits->timeout_ms * c->limits->requests / 10;
+        c->spread_until_ns = clock_ns() + ms * 1000000;
         spread_next(c);
     }
 }
@@ -210,7 +208,7 @@ static void on_found(struct lookup *l, void *data)
     c->resolve_ns = clock_ns() - c->started_ns;
     c->resolve_error = l->error;
     if (!l->error) {
-        c->contacts = calloc(l->count, sizeof(*c->contacts));
+        c->contacts = calloc(l->count + 1, sizeof(*c->contacts));
         c->out_of_memory = !c->contacts;
     }
     if (!c->contacts) {
@@ -218,6 +216,7 @@ static void on_found(struct lookup *l, void *data)
         return;
     }
     c->count = c->busy = l->count;
+    c->contacts[c->count].check = c;
     for (unsigned i = 0; i < c->count; i++) {
         c->contacts[i].check = c;
         c->contacts[i].address = l->addresses[i];
@@ -338,7 +337,7 @@ static void add_check(struct text *t, const struct check *c)
             add_address(t, &c->shares[i].address);
             text_add_format(t, ":%u", c->shares[i].count);
         }
-        text_add_format(t, "},\"unanswered\":%u", c->unanswered);
+        text_add_format(t, "},\"requests\":%u,\"unanswered\":%u", c->asked, c->unanswered);
     }
     text_add(t, SLICE("}\n"));
 }

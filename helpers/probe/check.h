@@ -16,8 +16,9 @@ enum {
 };
 
 struct check_limits {
-    uint64_t timeout_ms; /* to look up and ask all addresses; and again for all --requests */
-    unsigned requests;   /* 0: no spread is measured */
+    uint64_t timeout_ms; /* to look up and ask all addresses; and again for each of the requests */
+    unsigned requests;   /* as many if they take no more than timeout_ms and a tenth of it each in
+                            all, else fewer; 0: no spread is measured */
 };
 
 /* NULL: target can be checked. Otherwise what is wrong with it, as the end of a sentence. */
