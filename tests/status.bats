@@ -86,6 +86,20 @@ mend() {
   bash -ec "$command" </dev/null
 }
 
+# --- a service whose process is not as it should be: an app of its own
+
+# deploy_process APP COMMAND [PROGRAM]: from an image with that Procfile, and a program.py.
+deploy_process() {
+  local tag="interservice-test/$1:process"
+  docker build --quiet --tag "$tag" - >/dev/null <<DOCKERFILE
+FROM interservice-test/provider:1
+USER root
+RUN echo 'web: $2' >Procfile && echo '$(base64 --wrap 0 <<<"$3")' | base64 -d >program.py && rm app.json
+USER nobody
+DOCKERFILE
+  deploy_app "$1" "$tag"
+}
+
 # --- strangers
 
 # start_stranger ARG...: a container of nobody's, from the image client; prints its id.
@@ -330,19 +344,7 @@ network_of() { link_json .network; }
   assert_well
 }
 
-# --- faults of the service itself: an app of its own, whose process is not as it should be
-
-# deploy_process APP COMMAND: from an image with that Procfile.
-deploy_process() {
-  local tag="interservice-test/$1:process"
-  docker build --quiet --tag "$tag" - >/dev/null <<DOCKERFILE
-FROM interservice-test/provider:1
-USER root
-RUN echo 'web: $2' >Procfile && rm app.json
-USER nobody
-DOCKERFILE
-  deploy_app "$1" "$tag"
-}
+# --- faults of the service itself
 
 @test "connects: the service listens on 127.0.0.1 only" {
   service="$(new_app)"
@@ -422,9 +424,51 @@ DOCKERFILE
   run -0 --separate-stderr dokku interservice:status "$CALLER" --spread 40 --format json
   assert_equal "$(link_json '[.replicas[].share] | add')" 40
   assert_equal "$(link_json '[.replicas[].share] | min > 0')" true
+  assert_equal "$(link_json '"\(.requests) \(.unanswered)"')" "40 0"
   run -0 --separate-stderr dokku interservice:status "$CALLER" --spread 40
-  assert_line "$CALLER -> $SERVICE: 40 requests"
-  assert_line --regexp "$SERVICE\.web\.2  [0-9.]+  [0-9]+ \([0-9]+ %\)"
+  assert_line --regexp "^  [0-9.]+ +$SERVICE\.web\.2 +connect [0-9.]+ ms +first octet [0-9.]+ ms +[0-9]+ \([0-9]+ %\)$"
+  assert_line "  40 requests, 0 unanswered"
+}
+
+@test "--spread: requests without an answer are told of, and break the link" {
+  service="$(new_app)"
+  dokku checks:disable "$service"
+  deploy_process "$service" 'python3 program.py' '
+import itertools, socket
+server = socket.create_server(("", 5000))
+for number in itertools.count():
+    call = server.accept()[0]
+    call.recv(999)
+    if number < 3:  # status asks once, then for its requests
+        call.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    call.close()
+'
+  dokku interservice:link "$CALLER" "$service" --no-restart
+  run -1 --separate-stderr dokku interservice:status "$service" --spread 10 --format json
+  assert_equal "$(link_json '"\(.layer): \(.requests) \(.unanswered) \(.replicas[0] | "\(.ok) \(.share)")"')" "answers: 10 8 true 2"
+  # Now it hangs up at once, which is what is told of first.
+  run -1 --separate-stderr dokku interservice:status "$service" --spread 10
+  assert_line "  10 requests, 10 unanswered"
+  dokku interservice:unlink "$CALLER" "$service" --no-restart
+  destroy_apps "$service"
+}
+
+@test "--spread: a frozen replica is the one that is named" {
+  docker container exec --user root "$SERVICE.web.1" sh -c 'kill -STOP -1'
+  run -1 --separate-stderr dokku interservice:status "$CALLER" --spread 10 --format json
+  assert_equal "$(link_json '.layer, (.replicas | map(.ok) | tostring), .unanswered > 0')" $'answers\n[false,true]\ntrue'
+  docker container exec --user root "$SERVICE.web.1" sh -c 'kill -CONT -1'
+  assert_well
+}
+
+@test "an app's links are shown replica by replica" {
+  run -0 --separate-stderr dokku interservice:status "$CALLER"
+  local replica
+  for replica in 1 2; do
+    assert_line --regexp "^  [0-9.]+ +$SERVICE\.web\.$replica +connect [0-9.]+ ms +first octet [0-9.]+ ms$"
+  done
+  run dokku interservice:status
+  refute_output --partial "first octet"
 }
 
 @test "--quiet: nothing when all is well, and what is broken otherwise" {

@@ -48,6 +48,9 @@ def restart($app): "dokku ps:restart \($app)";
 # What restarts a service: an app or a datastore.
 def renew: if .service | contains(":") then (.service | split(":") | "dokku \(.[0]):restart \(.[1])") else restart(.service) end;
 
+# What the service itself says of it.
+def logs: if .service | contains(":") then (.service | split(":") | "dokku \(.[0]):logs \(.[1])") else "dokku logs \(.service)" end;
+
 # --- the layers
 
 def running:
@@ -179,7 +182,10 @@ def connects:
 def answers:
   . as $l
   | [.targets[] | select(.ok | not) | select(.phase != "connect")] as $bad
-  | if $bad | length == 0 then empty
+  | if $bad | length == 0 then
+      if .unanswered > 0 then
+        verdict("answers"; "\(.unanswered) of \(.requests) requests got no answer, though each of \(.service)'s containers gave one before"; logs)
+      else empty end
     elif $bad[0].ours | not then
       verdict("answers"; "\($bad | map(of_whom) | join(", ")) answers to \(.alias) and does not speak \(.protocol); it is none of \(.service)'s containers"; $bad[0] | foreign($l))
     else
@@ -228,7 +234,7 @@ def targets:
   . as $l
   | [.check.addresses[]? | . as $a
      | ($owners[$a.address] // null) as $owner
-     | $a + {owner: $owner,
+     | $a + {owner: $owner, share: (if $l.spread == null then null else $l.spread[$a.address] // 0 end),
              on_network: ($owner != null and $owner.network == $l.network),
              ours: ($owner != null and ([$l.providers[].id] | index($owner.id) != null)
                     and ($owner.network == $l.network or ($l.declared | not)))}];
@@ -241,7 +247,7 @@ def replicas:
         via: ($t.owner.network // (if address_on($l.network) then $l.network else null end)), resolved: ($t != null),
         ok: ($t != null and $t.ours and $t.ok), phase: ($t.phase // null), connect_ms: ($t.connect_ms // null),
         first_byte_ms: ($t.first_byte_ms // null), status: ($t.status // null), error: ($t.error // null),
-        share: (if $l.spread == null or $t == null then null else $l.spread[$t.address] // 0 end)}];
+        share: ($t.share // null)}];
 
 [$links | split("\n") | map(select(. != "")) | to_entries[]
  | (.key | tostring) as $number
@@ -257,6 +263,8 @@ def replicas:
  | .check = ([$lines[] | select(startswith("{")) | fromjson?][0] // null)
  | .complaint = ([$lines[] | select(startswith("{") | not)] | if length > 0 then join("; ") else "no answer" end)
  | .spread = (.check.spread // null)
+ | .requests = (.check.requests // null)
+ | .unanswered = (.check.unanswered // null)
  | .found = ($found[$number] // [])
  | .targets = targets
  | (first(running, network, probed, resolves, address, complete, connects, answers, app, port, variable) // null) as $verdict
@@ -269,6 +277,7 @@ def replicas:
     measured_in,
     resolve: (if .check then {ok: .check.resolve.ok, ms: .check.resolve.ms, error: .check.resolve.error, addresses: .check.resolve.addresses} else null end),
     replicas: $replicas,
-    strangers: [.targets[] | select(.ours | not) | {address, container: (.owner.name // null), ok, phase, status, error}],
+    strangers: [.targets[] | select(.ours | not) | {address, container: (.owner.name // null), ok, phase, status, error, share}],
+    requests, unanswered,
     slowest_ms: ([$replicas[] | .first_byte_ms // .connect_ms | select(. != null)] | max)}]
 | {schema: "interservice.status/1", time: $time, ok: (map(.state == "ok") | all), links: .}
