@@ -57,11 +57,14 @@ lives_through_deploys() {
   deploy_app "$SERVICE" provider
   deploy_app "$CALLER" client
   run -0 dokku interservice:link "$CALLER" "$SERVICE" --no-restart
+  in_background "$BATS_TEST_TMPDIR/rebuilt" dokku ps:rebuild "$SERVICE"
+  # only now: before its new container a real Dokku takes longer than the answer
+  wait_until 120 eval "docker ps --quiet --filter 'name=^$SERVICE\.web\.1\.upcoming' | grep ."
   in_background "$BATS_TEST_TMPDIR/slow" docker container exec "$CALLER.web.1" \
-    client get --timeout 60 "http://$SERVICE:5000/slow?ms=15000"
+    client get --timeout 60 "http://$SERVICE:5000/slow?ms=25000"
   wait_until 10 eval "docker container top $CALLER.web.1 | grep slow"
 
-  run -0 dokku ps:rebuild "$SERVICE"
+  wait_until 120 test -e "$BATS_TEST_TMPDIR/rebuilt"
   assert_equal "$(generations)" 2
   run -0 dokku ps:retire
   wait_until 60 test -e "$BATS_TEST_TMPDIR/slow"
