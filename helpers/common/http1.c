@@ -19,6 +19,7 @@
  *   - one SP between the parts of a start line, no HTAB, no run of them (§3 says MAY);
  *   - Content-Length once; an equal second one is refused (§6.3 says MAY);
  *   - Transfer-Encoding beside Content-Length is refused, in either direction (§6.1 says MAY);
+ *   - a Host with "," is refused: it is what becomes of two Host lines (RFC 3986 §3.2.2 allows it);
  *   - control characters in values are refused (RFC 9110 §5.5 says only NUL, CR, LF);
  *   - Host, Content-Length and Transfer-Encoding in trailers are refused (RFC 9110 §6.5.1 says
  *     that nobody may send them).
@@ -52,13 +53,13 @@ static const uint64_t octets_max = INT64_MAX;
 /* -- octets ---------------------------------------------------------------------------------- */
 
 enum {
-    TOKEN = 1,     /* tchar, RFC 9110 §5.6.2 */
-    PATH = 2,      /* pchar but pct-encoded, and "/"; RFC 3986 §3.3 */
-    QUERY = 4,     /* that and "?"; §3.4 */
-    URI = 8,       /* that and the brackets of an IP literal; §3.2.2 */
-    REG_NAME = 16, /* unreserved, sub-delims; §3.2.2 */
-    VALUE = 32,    /* HTAB, SP, VCHAR, obs-text; RFC 9110 §5.5 */
-    QUOTED = 64,   /* qdtext; RFC 9110 §5.6.4 */
+    TOKEN = 1,   /* tchar, RFC 9110 §5.6.2 */
+    PATH = 2,    /* pchar but pct-encoded, and "/"; RFC 3986 §3.3 */
+    QUERY = 4,   /* that and "?"; §3.4 */
+    URI = 8,     /* that and the brackets of an IP literal; §3.2.2 */
+    HOST = 16,   /* of a reg-name, but no ","; §3.2.2 */
+    VALUE = 32,  /* HTAB, SP, VCHAR, obs-text; RFC 9110 §5.5 */
+    QUOTED = 64, /* qdtext; RFC 9110 §5.6.4 */
     HEX = 128,
 };
 
@@ -66,8 +67,8 @@ enum {
 #define IS_ALNUM(c) (IS(c, '0', '9') || IS(c, 'A', 'Z') || IS(c, 'a', 'z'))
 #define IS_UNRESERVED(c) (IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '_' || (c) == '~')
 #define IS_SUB_DELIM(c) ((c) == '!' || (c) == '$' || IS(c, '&', ',') || (c) == ';' || (c) == '=')
-#define IS_REG_NAME(c) (IS_UNRESERVED(c) || IS_SUB_DELIM(c))
-#define IS_PATH(c) (IS_REG_NAME(c) || (c) == ':' || (c) == '@' || (c) == '/')
+#define IS_HOST(c) (IS_UNRESERVED(c) || (IS_SUB_DELIM(c) && (c) != ','))
+#define IS_PATH(c) (IS_UNRESERVED(c) || IS_SUB_DELIM(c) || (c) == ':' || (c) == '@' || (c) == '/')
 #define IS_QUERY(c) (IS_PATH(c) || (c) == '?')
 #define IS_URI(c) (IS_QUERY(c) || (c) == '[' || (c) == ']')
 #define IS_TOKEN(c)                                                                    \
@@ -77,9 +78,9 @@ enum {
 #define IS_QUOTED(c) (IS_VALUE(c) && (c) != '"' && (c) != '\\')
 #define IS_HEX(c) (IS(c, '0', '9') || IS(c, 'A', 'F') || IS(c, 'a', 'f'))
 
-#define OCTET(c)                                                                           \
-    ((IS_TOKEN(c) ? TOKEN : 0) | (IS_PATH(c) ? PATH : 0) | (IS_QUERY(c) ? QUERY : 0) |     \
-     (IS_URI(c) ? URI : 0) | (IS_REG_NAME(c) ? REG_NAME : 0) | (IS_VALUE(c) ? VALUE : 0) | \
+#define OCTET(c)                                                                       \
+    ((IS_TOKEN(c) ? TOKEN : 0) | (IS_PATH(c) ? PATH : 0) | (IS_QUERY(c) ? QUERY : 0) | \
+     (IS_URI(c) ? URI : 0) | (IS_HOST(c) ? HOST : 0) | (IS_VALUE(c) ? VALUE : 0) |     \
      (IS_QUOTED(c) ? QUOTED : 0) | (IS_HEX(c) ? HEX : 0))
 #define OCTETS_4(c) OCTET(c), OCTET((c) + 1), OCTET((c) + 2), OCTET((c) + 3)
 #define OCTETS_16(c) OCTETS_4(c), OCTETS_4((c) + 4), OCTETS_4((c) + 8), OCTETS_4((c) + 12)
@@ -163,12 +164,13 @@ static inline const char *skip_value(const char *p, const char *stop)
 enum found {
     FOUND_HOST = 1,
     FOUND_LENGTH = 2,
-    FOUND_CODING = 4,  /* Transfer-Encoding, with at least one coding */
-    FOUND_CHUNKED = 8, /* chunked was one of them, */
-    LAST_CHUNKED = 16, /* and so far the last */
-    FOUND_CLOSE = 32,  /* of Connection */
-    FOUND_KEEP = 64,   /* likewise */
-    MAY_FOLD = 128,    /* the last field may go on in the next line (responses) */
+    FOUND_CODING = 4,      /* Transfer-Encoding, with at least one coding */
+    FOUND_CHUNKED = 8,     /* chunked was one of them, */
+    LAST_CHUNKED = 16,     /* and so far the last */
+    FOUND_CLOSE = 32,      /* of Connection */
+    FOUND_KEEP = 64,       /* likewise */
+    MAY_FOLD = 128,        /* the last field may go on in the next line (responses) */
+    FOUND_AUTHORITY = 256, /* in the target */
 };
 
 static enum http1_result refuse(struct http1_head *h, uint16_t status)
@@ -204,24 +206,37 @@ static inline __attribute__((always_inline)) bool is_word(const char *p, const c
 }
 #define IS_WORD(p, lower) is_word((p), "" lower, sizeof(lower) - 1)
 
+/* IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ) (RFC 3986 §3.2.2) */
+static bool is_future_address(struct slice s)
+{
+    const char *end = s.at + s.len;
+    const char *p = s.len > 0 ? skip(s.at + 1, end, HEX) : end;
+    if (p == end || p == s.at + 1 || *p++ != '.' || p == end)
+        return false;
+    while (p < end && (is(*p, HOST) || *p == ':'))
+        p++;
+    return p == end;
+}
+
 /* uri-host [ ":" port ] (RFC 9110 §7.2, RFC 3986 §3.2.2). The host may be empty, so may the port;
- * *colon is where the port begins, s.len if it does not. */
-static bool is_host(struct slice s, size_t *colon)
+ * *host_len is the length of the host, *port 0 where none is given. */
+static bool is_host(struct slice s, size_t *host_len, uint64_t *port)
 {
     const char *p = s.at;
     const char *end = s.at + s.len;
+    *port = 0;
     if (s.len > 0 && *p == '[') {
-        const char *first = ++p;
-        unsigned colons = 0;
-        bool future = p < end && (*p == 'v' || *p == 'V');
-        while (p < end && (is(*p, future ? REG_NAME : HEX) || *p == '.' || *p == ':'))
-            colons += *p++ == ':';
-        if (p == end || *p != ']' || (future ? p - first < 4 : colons < 2))
+        const char *close = memchr(p, ']', s.len);
+        if (!close)
             return false;
-        p++;
+        struct slice address = {p + 1, (size_t)(close - p - 1)};
+        bool future = p[1] == 'v' || p[1] == 'V';
+        if (future ? !is_future_address(address) : !address_is_ipv6(address))
+            return false;
+        p = close + 1;
     } else {
         for (;;) {
-            p = skip(p, end, REG_NAME);
+            p = skip(p, end, HOST);
             if (p == end || *p != '%')
                 break;
             if (end - p < 3 || !is(p[1], HEX) || !is(p[2], HEX))
@@ -229,12 +244,12 @@ static bool is_host(struct slice s, size_t *colon)
             p += 3;
         }
     }
-    *colon = (size_t)(p - s.at);
-    if (p < end && *p == ':')
-        p++;
-    while (p < end && is_digit(*p))
-        p++;
-    return p == end && (s.len == 0 || *colon > 0);
+    *host_len = (size_t)(p - s.at);
+    if (p == end)
+        return true;
+    if (*p++ != ':' || *host_len == 0)
+        return false;
+    return p == end || number_read((struct slice){p, (size_t)(end - p)}, 0, UINT16_MAX, port);
 }
 
 /* The next element of a comma separated list (RFC 9110 §5.6.1), without the whitespace around it;
@@ -283,17 +298,20 @@ bool http1_find(const struct http1_head *head, struct slice name, struct slice *
 static uint16_t read_host(struct http1_request *req, struct http1_span value)
 {
     struct http1_head *h = &req->head;
-    size_t colon;
+    size_t host_len;
+    uint64_t port;
     /* RFC 9112 §3.2: 400 for "more than one Host header field line or a Host header field with an
      * invalid field value". */
     const struct slice host = http1_slice(h, value);
     if (h->found & FOUND_HOST)
         return 400;
     /* Most are plain names. */
-    if (skip(host.at, host.at + host.len, REG_NAME) < host.at + host.len && !is_host(host, &colon))
+    if (skip(host.at, host.at + host.len, HOST) < host.at + host.len &&
+        !is_host(host, &host_len, &port))
         return 400;
     h->found |= FOUND_HOST;
-    if (!req->has_host) /* else the target has named it, which goes before: §3.2.2 */
+    req->has_host = true;
+    if (!(h->found & FOUND_AUTHORITY)) /* else the target's goes before: §3.2.2 */
         req->host = value;
     return 0;
 }
@@ -588,13 +606,15 @@ static bool read_other_target(struct http1_request *req)
     const char *p = t.at;
     const char *const end = t.at + t.len;
     const char *from;
-    size_t colon;
+    size_t host_len;
+    uint64_t port;
 
     req->path = (struct http1_span){req->target.at, 0};
     if (req->method == HTTP1_CONNECT) {
+        /* RFC 9110 §9.3.6: a server must reject "an empty or invalid port number". */
         req->host = req->target;
-        req->has_host = true;
-        return is_host(t, &colon) && colon > 0 && colon + 1 < t.len;
+        h->found |= FOUND_AUTHORITY;
+        return is_host(t, &host_len, &port) && host_len > 0 && port > 0;
     }
     if (*p == '*') {
         req->path = req->target;
@@ -616,14 +636,14 @@ static bool read_other_target(struct http1_request *req)
         p++;
     const char *at = memchr(from, '@', (size_t)(p - from));
     if (at) {
-        while (is(*from, REG_NAME) || *from == ':' || *from == '%')
+        while (is(*from, HOST) || *from == ',' || *from == ':' || *from == '%')
             from++;
         if (from++ != at)
             return false;
     }
     req->host = span(h, from, p);
-    req->has_host = true;
-    if (!is_host(http1_slice(h, req->host), &colon) || colon == 0)
+    h->found |= FOUND_AUTHORITY;
+    if (!is_host(http1_slice(h, req->host), &host_len, &port) || host_len == 0)
         return false;
 
     /* path [ "?" query ] */
@@ -663,7 +683,6 @@ static enum http1_result judge_request(struct http1_request *req, const struct h
             return refuse(h, 413);
         h->framing = HTTP1_LENGTH;
     }
-    req->has_host = req->has_host || (h->found & FOUND_HOST);
     return HTTP1_DONE;
 }
 

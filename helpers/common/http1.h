@@ -107,9 +107,7 @@ struct http1_request {
     struct http1_span path;   /* "/" where absolute-form has none; "*"; empty for CONNECT */
     struct http1_span query;  /* without the "?" */
     struct http1_span host;   /* authority of the target, else of Host, with its port */
-    bool has_host;            /* one of them was there (Host may be empty). RFC 9112 §3.2: a
-                                 HTTP/1.1 request without Host must be answered 400. It is well
-                                 delimited all the same, so that is left to the caller. */
+    bool has_host;            /* there was a Host field; it may be empty */
 };
 
 struct http1_response {
@@ -124,7 +122,9 @@ static inline struct slice http1_slice(const struct http1_head *head, struct htt
     return (struct slice){head->base + span.at, span.len};
 }
 
-/* Read one request head from buf[0..len).
+/* Read one request head from buf[0..len). A HTTP/1.1 request without a Host field must be answered
+ * 400, whatever its target says (RFC 9112 §3.2); it is well delimited all the same, so that is left
+ * to the caller: see has_host.
  *   HTTP1_DONE     *req is filled; its first req->head.len octets are used up.
  *   HTTP1_MORE     not complete: call again with these octets and the next (the buffer may have
  *                  moved), `seen` being the len of this call.

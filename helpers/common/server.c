@@ -656,7 +656,7 @@ static unsigned judge(struct server_connection *c, const struct http1_request *r
     enum http1_method method = req->method == HTTP1_HEAD ? HTTP1_GET : req->method;
 
     if (!req->has_host && req->head.minor > 0)
-        return 400; /* RFC 9112 §3.2 */
+        return 400; /* RFC 9112 §3.2, also in absolute-form: only the field counts */
     if (method == HTTP1_OTHER || method == HTTP1_CONNECT || req->head.coded)
         return 501; /* RFC 9110 §9.1, RFC 9112 §6.1 */
     if (req->expect == HTTP1_EXPECT_OTHER)

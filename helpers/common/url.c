@@ -1,9 +1,6 @@
 /* url.c - see url.h. */
 #include "url.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 enum { LABEL_MAX = 63 }; /* RFC 1035 §2.3.4 */
 
 static bool is_digit(char c)
@@ -76,17 +73,6 @@ static bool is_name(struct slice s)
     return true;
 }
 
-static bool is_ipv6(struct slice s)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-    if (s.len >= sizeof(text) || memchr(s.at, '\0', s.len))
-        return false;
-    memcpy(text, s.at, s.len);
-    text[s.len] = '\0';
-    return inet_pton(AF_INET6, text, &address) == 1;
-}
-
 /* pchar, "/" and "?" (RFC 3986 §3.3, §3.4). */
 static bool is_target(struct slice s)
 {
@@ -111,7 +97,7 @@ static const char *read_authority(struct slice rest, struct url *url)
     if (rest.len > 0 && rest.at[0] == '[') {
         take(&rest, 1);
         url->host = take(&rest, length_to(rest, SLICE("]")));
-        if (rest.len == 0 || !is_ipv6(url->host))
+        if (rest.len == 0 || !address_is_ipv6(url->host))
             return "has no IPv6 address between [ and ]";
         take(&rest, 1);
     } else {

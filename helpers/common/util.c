@@ -1,6 +1,7 @@
 /* util.c - see util.h. */
 #include "util.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +198,17 @@ bool duration_read(struct slice s, uint64_t max_ms, uint64_t *ms)
         return false;
     *ms = n * unit;
     return true;
+}
+
+bool address_is_ipv6(struct slice s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    if (s.len >= sizeof(text) || memchr(s.at, '\0', s.len))
+        return false;
+    memcpy(text, s.at, s.len);
+    text[s.len] = '\0';
+    return inet_pton(AF_INET6, text, &address) == 1;
 }
 
 /* -- settings from the environment --------------------------------------------------------- */

@@ -65,6 +65,9 @@ bool number_read(struct slice s, uint64_t min, uint64_t max, uint64_t *number) M
  * seconds. The result is in milliseconds, at most max_ms. */
 bool duration_read(struct slice s, uint64_t max_ms, uint64_t *ms) MUST_CHECK;
 
+/* Is s an IPv6 address as URLs hold it between "[" and "]" (RFC 3986 §3.2.2)? */
+bool address_is_ipv6(struct slice s) MUST_CHECK;
+
 /* -- settings from the environment ------------------------------------------------------------
  *
  * Unset or empty: *value keeps the default it came with, true. Not a number or out of range:

@@ -125,7 +125,11 @@ static const struct request_case requests[] = {
     {"GET http://:80/b HTTP/1.1\r\n" HOST "\r\n", 400},
     {"GET http://a:80x/b HTTP/1.1\r\n" HOST "\r\n", 400},
     {"GET http://u:p%40@a/b HTTP/1.1\r\n" HOST "\r\n", 0},
+    {"GET http://u,v@a/b HTTP/1.1\r\n" HOST "\r\n", 0},
     {"GET http://u[@a/b HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"GET http://[::1]/b HTTP/1.1\r\n" HOST "\r\n", 0},
+    {"GET http://[:::1]/b HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"GET http://a:65536/b HTTP/1.1\r\n" HOST "\r\n", 400},
     {"GET http://u@v@a/b HTTP/1.1\r\n" HOST "\r\n", 400},
     {"GET 1http://a/b HTTP/1.1\r\n" HOST "\r\n", 400},
     {"GET ht~tp://a/b HTTP/1.1\r\n" HOST "\r\n", 400},
@@ -136,6 +140,8 @@ static const struct request_case requests[] = {
     {"CONNECT [::1]:443 HTTP/1.1\r\n" HOST "\r\n", 0},
     {"CONNECT a HTTP/1.1\r\n" HOST "\r\n", 400},
     {"CONNECT a: HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"CONNECT a:0 HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"CONNECT a:65536 HTTP/1.1\r\n" HOST "\r\n", 400},
     {"CONNECT :443 HTTP/1.1\r\n" HOST "\r\n", 400},
     {"CONNECT / HTTP/1.1\r\n" HOST "\r\n", 400},
     {"CONNECT http://a/ HTTP/1.1\r\n" HOST "\r\n", 400},
@@ -180,12 +186,33 @@ static const struct request_case requests[] = {
     {"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 0},
     {"GET / HTTP/1.1\r\nHost: [::ffff:1.2.3.4]\r\n\r\n", 0},
     {"GET / HTTP/1.1\r\nHost: [v1.a:b]\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: [VF0.a!:$]:1\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a!$&'()*+;=\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: a:65535\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: a:00080\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [::1]:99999999999999999999\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [v1\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [v]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [v1]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [v1.]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [v.a]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [v1xxx]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [vgg.a]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [v1.a%41]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: []\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [::g]\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [:::::]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [....::]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [::1.2.3]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [12345::]\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: [1:2:3:4:5:6:7:8]\r\n\r\n", 0},
+    {"GET / HTTP/1.1\r\nHost: [1:2:3:4:5:6:7:8:9]\r\n\r\n", 400},
 
     /* Content-Length: §6.3 */
     {POST "Content-Length: 5\r\n\r\n", 0},
@@ -288,7 +315,10 @@ static void test_request_values(void)
            HTTP1_DONE);
     assert(span_is(h, req.host, "a:8") && span_is(h, req.path, "/b") && span_is(h, req.query, "c"));
     assert(read_request(SLICE("GET http://a?c HTTP/1.1\r\n\r\n"), &req) == HTTP1_DONE);
-    assert(req.has_host && req.path.len == 0 && span_is(h, req.query, "c"));
+    assert(!req.has_host && span_is(h, req.host, "a"));
+    assert(req.path.len == 0 && span_is(h, req.query, "c"));
+    assert(read_request(SLICE("GET http://a HTTP/1.1\r\nHost:\r\n\r\n"), &req) == HTTP1_DONE);
+    assert(req.has_host && span_is(h, req.host, "a"));
     assert(read_request(SLICE("CONNECT a:8 HTTP/1.1\r\nHost: h\r\n\r\n"), &req) == HTTP1_DONE);
     assert(req.method == HTTP1_CONNECT && span_is(h, req.host, "a:8") && req.path.len == 0);
     assert(read_request(SLICE("OPTIONS * HTTP/1.1\r\n\r\n"), &req) == HTTP1_DONE);

@@ -130,6 +130,60 @@ static void test_numbers(void)
     assert(!duration_read(SLICE("99999999999999999999h"), UINT64_MAX, &n));
 }
 
+static void test_addresses(void)
+{
+    static const char *const good[] = {
+        "::",
+        "::1",
+        "1::",
+        "1:2:3:4:5:6:7:8",
+        "1:2:3:4:5:6:7::",
+        "::2:3:4:5:6:7:8",
+        "1::8",
+        "ABCD:ef01::",
+        "::1.2.3.4",
+        "1:2:3:4:5:6:1.2.3.4",
+        "1::255.255.255.255",
+        "0000:0000:0000:0000:0000:ffff:255.255.255.255",
+    };
+    static const char *const bad[] = {
+        "",
+        ":",
+        ":::",
+        "1",
+        "1:",
+        ":1",
+        "1:2",
+        "1:2:3:4:5:6:7",
+        "1:2:3:4:5:6:7:8:9",
+        "1::2::3",
+        "1:2:3:4:5:6:7:8::",
+        "::1:2:3:4:5:6:7:8",
+        "1:2:3:4::5:6:7:8",
+        "12345::",
+        "::g",
+        "1.2.3.4",
+        "::1.2.3",
+        "::1.2.3.4.5",
+        "::1.2.3.256",
+        "::1.2.3.04",
+        "::1.2.3.4:1",
+        "1:2:3:4:5:6:7:1.2.3.4",
+        "::%1",
+        "::%25a",
+        " ::",
+        ":: ",
+        "[::]",
+        "::/64",
+        "00000000000000000000000000000000000000000000::",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert(address_is_ipv6(slice_of(good[i])));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert(!address_is_ipv6(slice_of(bad[i])));
+    assert(!address_is_ipv6(SLICE("::\0")) && !address_is_ipv6(SLICE("::1\0:")));
+}
+
 static void test_settings(void)
 {
     char room[128];
@@ -217,6 +271,7 @@ int main(void)
     test_json();
     test_html();
     test_numbers();
+    test_addresses();
     test_settings();
     test_log();
     test_clock();
