@@ -164,13 +164,15 @@ static inline const char *skip_value(const char *p, const char *stop)
 enum found {
     FOUND_HOST = 1,
     FOUND_LENGTH = 2,
-    FOUND_CODING = 4,      /* Transfer-Encoding, with at least one coding */
+    FOUND_CODING = 4,      /* Transfer-Encoding, even if it names no coding */
     FOUND_CHUNKED = 8,     /* chunked was one of them, */
     LAST_CHUNKED = 16,     /* and so far the last */
     FOUND_CLOSE = 32,      /* of Connection */
     FOUND_KEEP = 64,       /* likewise */
     MAY_FOLD = 128,        /* the last field may go on in the next line (responses) */
     FOUND_AUTHORITY = 256, /* in the target */
+    BAD_CODING = 512,      /* one that is not well written (responses) */
+    FAULTY = 1024,         /* no body could be delimited by these fields (responses) */
 };
 
 static enum http1_result refuse(struct http1_head *h, uint16_t status)
@@ -316,43 +318,108 @@ static uint16_t read_host(struct http1_request *req, struct http1_span value)
     return 0;
 }
 
-static uint16_t read_length(struct http1_head *h, struct slice value)
+static uint16_t read_length(struct http1_head *h, struct slice value, bool request)
 {
     /* RFC 9112 §6.3 rule 5. A list is refused with what is no digit. */
-    if ((h->found & FOUND_LENGTH) || !number_read(value, 0, octets_max, &h->content_length))
-        return 400;
+    bool good = !(h->found & FOUND_LENGTH) && number_read(value, 0, octets_max, &h->content_length);
     h->found |= FOUND_LENGTH;
+    if (!good && request)
+        return 400;
+    if (!good)
+        h->found |= FAULTY;
     return 0;
 }
 
+static const char *skip_blanks(const char *p, const char *end)
+{
+    while (p < end && is_blank(*p))
+        p++;
+    return p;
+}
+
+/* Behind the token or quoted-string at p; NULL where there is neither. */
+static const char *skip_word(const char *p, const char *end)
+{
+    if (p == end || *p != '"') {
+        const char *stop = skip(p, end, TOKEN);
+        return stop > p ? stop : NULL;
+    }
+    for (p = skip(p + 1, end, QUOTED); p < end && *p == '\\'; p = skip(p + 2, end, QUOTED))
+        if (end - p < 2)
+            return NULL;
+    return p < end && *p == '"' ? p + 1 : NULL;
+}
+
+/* transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) ) (RFC 9112
+ * §7), and the whitespace behind it. Where the comma after it or the end is; NULL if it is not well
+ * written. */
+static const char *read_coding(const char *p, const char *end, struct slice *name, bool *bare)
+{
+    const char *from = p;
+    p = skip(p, end, TOKEN);
+    *name = (struct slice){from, (size_t)(p - from)};
+    p = skip_blanks(p, end);
+    *bare = p == end || *p != ';';
+    if (name->len == 0)
+        return NULL;
+    while (p < end && *p == ';') {
+        from = skip_blanks(p + 1, end);
+        p = skip_blanks(skip(from, end, TOKEN), end);
+        if (p == from || p == end || *p != '=')
+            return NULL;
+        p = skip_word(skip_blanks(p + 1, end), end);
+        if (!p)
+            return NULL;
+        p = skip_blanks(p, end);
+    }
+    return p == end || *p == ',' ? p : NULL;
+}
+
+/* Several lines are one list (RFC 9110 §5.3). Of a request everything that is odd is refused at
+ * once; of a response it is noted, for it may have no body. */
 static uint16_t read_codings(struct http1_head *h, struct slice value, bool request)
 {
-    struct slice coding;
-    size_t at = 0;
-    /* Several lines are one list (RFC 9110 §5.3). */
-    while (list_next(value, &at, &coding)) {
-        if (coding.len == 0) {
+    const char *const end = value.at + value.len;
+    const char *p = skip_blanks(value.at, end);
+
+    h->found |= FOUND_CODING;
+    for (;;) {
+        if (p == end || *p == ',') {
             if (request)
                 return 400;
-            continue; /* RFC 9110 §5.6.1.2: a recipient must bear a few */
-        }
-        bool chunked = slice_is_nocase(coding, SLICE("chunked"));
-        /* RFC 9112 §6.1: chunked "MUST NOT [be applied] more than once". */
-        if (chunked && (h->found & FOUND_CHUNKED))
-            return 400;
-        /* §7: parameters of chunked are an error; of others we know nothing. */
-        if (request && slice_starts(coding, SLICE("chunked")) && !chunked &&
-            !is(coding.at[7], TOKEN))
-            return 400;
-        h->found |= FOUND_CODING;
-        if (chunked) {
-            h->found |= FOUND_CHUNKED | LAST_CHUNKED;
+            /* else RFC 9110 §5.6.1.2: a recipient must bear a few empty elements */
         } else {
-            h->found &= (uint16_t)~LAST_CHUNKED;
-            h->coded = true;
+            struct slice name;
+            bool bare;
+            const char *stop = read_coding(p, end, &name, &bare);
+            bool chunked = slice_is_nocase(name, SLICE("chunked"));
+            bool wrong = !stop;
+            if (!stop) {
+                h->found |= BAD_CODING;
+                stop = memchr(p, ',', (size_t)(end - p));
+                stop = stop ? stop : end;
+                chunked = chunked && !bare;
+            }
+            /* RFC 9112 §6.1: chunked "MUST NOT [be applied] more than once"; §7.1: it "does not
+             * define any parameters. Their presence SHOULD be treated as an error." */
+            if (chunked && (!bare || (h->found & FOUND_CHUNKED))) {
+                h->found |= FAULTY;
+                wrong = true;
+            }
+            if (wrong && request)
+                return 400;
+            if (chunked) {
+                h->found |= FOUND_CHUNKED | LAST_CHUNKED;
+            } else {
+                h->found &= (uint16_t)~LAST_CHUNKED;
+                h->coded = true;
+            }
+            p = stop;
         }
+        if (p == end)
+            return 0;
+        p = skip_blanks(p + 1, end);
     }
-    return 0;
 }
 
 static uint16_t read_connection(struct http1_head *h, struct slice value)
@@ -400,7 +467,7 @@ static inline uint16_t take_field(struct http1_head *h, const struct http1_field
     case 14:
         if (!IS_WORD(name, "content-length"))
             return 0;
-        return kind == TRAILERS ? 400 : read_length(h, value);
+        return kind == TRAILERS ? 400 : read_length(h, value, kind == REQUEST);
     case 17:
         if (!IS_WORD(name, "transfer-encoding"))
             return 0;
@@ -437,8 +504,9 @@ enum field_state {
     HEAD_LF,
 };
 
-static void begin(struct http1_head *h, unsigned state)
+static void begin(struct http1_head *h, unsigned state, bool response)
 {
+    h->response = response;
     h->len = 0;
     h->refuse = 0;
     h->field_count = 0;
@@ -474,12 +542,13 @@ static enum http1_result pause_at(struct http1_head *h, const char *p, const cha
 }
 
 /* The field lines and the empty line after them, from p on; HTTP1_DONE without any judgement of
- * the whole. fold is the buffer again where folded lines are mended, else NULL. */
+ * the whole. fold is the buffer again where folded lines are mended: in responses, else NULL. */
 static inline __attribute__((always_inline)) enum http1_result
 read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_limits *limits,
             char *fold, const enum kind kind)
 {
     const char *const stop = h->base + (len < limits->head ? len : limits->head);
+    const bool folds = kind == RESPONSE || (kind == TRAILERS && fold);
     const char *mark = h->base + h->mark;
     enum field_state state = h->state;
     struct http1_field field = h->line;
@@ -490,7 +559,7 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
         case FIELD:
             if (p == stop)
                 goto pause;
-            if (kind == RESPONSE && (h->found & MAY_FOLD)) {
+            if (folds && (h->found & MAY_FOLD)) {
                 h->found &= (uint16_t)~MAY_FOLD;
                 if (is_blank(*p)) {
                     /* RFC 9112 §5.2: "replace each received obs-fold with one or more SP" */
@@ -555,7 +624,7 @@ read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_
                 return refuse(h, 400);
             p++;
             state = FIELD;
-            if (kind == RESPONSE) {
+            if (folds) {
                 h->found |= MAY_FOLD;
                 continue;
             }
@@ -674,9 +743,10 @@ static enum http1_result judge_request(struct http1_request *req, const struct h
         /* §6.1: in 1.0, or beside Content-Length, the framing is faulty. */
         if (old || (h->found & FOUND_LENGTH))
             return refuse(h, 400);
-        /* §6.3 rule 4: without chunked at the end the length cannot be known. */
+        /* §6.3 rule 4: without chunked at the end the length cannot be known, and "the server MUST
+         * respond with the 400". (§6.1 has 501 for unknown codings, but as a SHOULD.) */
         if (!(h->found & LAST_CHUNKED))
-            return refuse(h, h->found & FOUND_CHUNKED ? 400 : 501);
+            return refuse(h, 400);
         h->framing = HTTP1_CHUNKED;
     } else if (h->content_length > 0) {
         if (h->content_length > limits->body)
@@ -854,7 +924,8 @@ enum http1_result http1_read_request(const char *buf, size_t len, size_t seen,
 
     h->base = buf;
     if (seen == 0) {
-        begin(h, EMPTY_LINE);
+        begin(h, EMPTY_LINE, false);
+        req->method = HTTP1_OTHER;
         req->expect = HTTP1_EXPECT_NOTHING;
         req->path = req->query = req->host = (struct http1_span){0, 0};
         req->has_host = false;
@@ -954,13 +1025,25 @@ static enum http1_result judge_response(struct http1_response *res, enum http1_m
     struct http1_head *h = &res->head;
     const bool old = h->minor == 0;
 
-    if ((h->found & FOUND_CODING) && (h->found & FOUND_LENGTH))
-        return refuse(h, 400);
+    /* Fields by which nobody can tell where a body ends: both of them, either of them invalid, or
+     * Transfer-Encoding in 1.0 (§6.1). A list that is not well written may be read until the end of
+     * the connection, as any without chunked at its end; with it, others may read it differently.
+     */
+    if (h->found & FOUND_CODING) {
+        if (old || (h->found & FOUND_LENGTH) ||
+            ((h->found & BAD_CODING) && (h->found & LAST_CHUNKED)))
+            h->found |= FAULTY;
+    }
+
+    /* §6.3, "in order of precedence": rule 1 comes first, and such a response "is always terminated
+     * by the first empty line after the header fields, regardless of the header fields present in
+     * the message". So they do no harm to it; but who writes them may well send a body, too, and
+     * its connection carries no other message. */
     if (has_no_body(res->status, asked)) {
         h->framing = HTTP1_NO_BODY;
+    } else if (h->found & FAULTY) {
+        return refuse(h, 400);
     } else if (h->found & FOUND_CODING) {
-        if (old) /* §6.1: the framing is faulty */
-            return refuse(h, 400);
         h->framing = h->found & LAST_CHUNKED ? HTTP1_CHUNKED : HTTP1_UNTIL_CLOSE;
     } else if (!(h->found & FOUND_LENGTH)) {
         h->framing = HTTP1_UNTIL_CLOSE;
@@ -969,7 +1052,7 @@ static enum http1_result judge_response(struct http1_response *res, enum http1_m
             return refuse(h, 413);
         h->framing = HTTP1_LENGTH;
     }
-    h->keep_alive = !(h->found & FOUND_CLOSE) && (!old || (h->found & FOUND_KEEP)) &&
+    h->keep_alive = !(h->found & (FOUND_CLOSE | FAULTY)) && (!old || (h->found & FOUND_KEEP)) &&
                     h->framing != HTTP1_UNTIL_CLOSE && res->status != 101;
     return HTTP1_DONE;
 }
@@ -983,7 +1066,7 @@ enum http1_result http1_read_response(char *buf, size_t len, size_t seen, enum h
 
     h->base = buf;
     if (seen == 0) {
-        begin(h, STATUS_VERSION);
+        begin(h, STATUS_VERSION, true);
         res->status = 0;
         res->reason = (struct http1_span){0, 0};
     }
@@ -1023,8 +1106,11 @@ enum body_state {
 void http1_body_start(struct http1_body *body, const struct http1_head *head,
                       const struct http1_limits *limits, struct http1_head *trailers)
 {
-    *body = (struct http1_body){
-        .framing = head->framing, .limits = limits, .trailers = trailers, .state = CONTENT};
+    *body = (struct http1_body){.framing = head->framing,
+                                .response = head->response,
+                                .limits = limits,
+                                .trailers = trailers,
+                                .state = CONTENT};
     switch (head->framing) {
     case HTTP1_NO_BODY: body->state = COMPLETE; break;
     case HTTP1_LENGTH: body->left = head->content_length; break;
@@ -1138,14 +1224,15 @@ static bool in_extension(enum body_state state)
 }
 
 /* The fields after the last chunk; they begin at buf. */
-static enum http1_result read_trailers(struct http1_body *body, const char *buf, size_t len)
+static enum http1_result read_trailers(struct http1_body *body, char *buf, size_t len)
 {
     struct http1_head *h = body->trailers;
     enum http1_result result;
     h->base = buf;
     if (body->seen == 0)
-        begin(h, FIELD);
-    result = read_fields(h, buf + body->seen, len, body->limits, NULL, TRAILERS);
+        begin(h, FIELD, body->response);
+    result =
+        read_fields(h, buf + body->seen, len, body->limits, body->response ? buf : NULL, TRAILERS);
     if (result == HTTP1_REFUSED)
         body->refuse = h->refuse;
     body->seen = h->at;
@@ -1161,11 +1248,11 @@ static bool take_chunk(struct http1_body *body)
     return true;
 }
 
-enum http1_result http1_read_body(struct http1_body *body, const char *buf, size_t len,
-                                  size_t *used, struct slice *data)
+enum http1_result http1_read_body(struct http1_body *body, char *buf, size_t len, size_t *used,
+                                  struct slice *data)
 {
     enum body_state state = body->state;
-    const char *p = buf;
+    char *p = buf;
     const char *const stop = buf + len;
     enum http1_result result = HTTP1_MORE;
 

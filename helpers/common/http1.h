@@ -85,6 +85,7 @@ struct http1_head {
     uint8_t minor;        /* HTTP/1.minor; above 1 it is read as 1.1 */
     bool keep_alive;      /* may the connection carry another message? (RFC 9112 §9.3) */
     bool upgrade;         /* Connection names upgrade; for information, we never do */
+    bool response;        /* of a response, not of a request */
     bool coded; /* there are codings beneath chunked that nobody here undoes: answer 501 */
 
     /* http1.c's own: where it stopped, and what it has found so far. */
@@ -100,7 +101,8 @@ struct http1_head {
 
 struct http1_request {
     struct http1_head head;
-    enum http1_method method;
+    enum http1_method method; /* HTTP1_OTHER until it is read; so it may be asked early, or after
+                                 HTTP1_REFUSED */
     enum http1_expect expect;
     struct http1_span method_name;
     struct http1_span target; /* as sent */
@@ -157,6 +159,7 @@ struct http1_body {
     uint16_t state;
     uint8_t digits;
     enum http1_framing framing;
+    bool response;
     uint32_t extension; /* octets of chunk extensions so far */
     uint64_t left;      /* octets of this chunk, or of the whole, to come */
     uint64_t total;     /* octets of content so far */
@@ -176,10 +179,11 @@ void http1_body_start(struct http1_body *body, const struct http1_head *head,
  *   HTTP1_DONE     the body is complete, its last octet is before *used.
  *   HTTP1_MORE     call again with the octets from *used on and the next.
  *   HTTP1_REFUSED  answer body->refuse, then close.
+ * The trailers of a response are written to, as its head is.
  * Never HTTP1_MORE with HTTP1_UNTIL_CLOSE when len > 0: everything is content.
  * An unread rest after HTTP1_MORE is never longer than limits->head. */
-enum http1_result http1_read_body(struct http1_body *body, const char *buf, size_t len,
-                                  size_t *used, struct slice *data) MUST_CHECK;
+enum http1_result http1_read_body(struct http1_body *body, char *buf, size_t len, size_t *used,
+                                  struct slice *data) MUST_CHECK;
 
 /* The peer has closed: was that the end of the body? (RFC 9112 §8) */
 bool http1_body_may_end(const struct http1_body *body) MUST_CHECK;
