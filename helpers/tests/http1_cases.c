@@ -8,8 +8,10 @@
  *   incomplete  more octets are awaited
  *   reject      an error, or eof is set and a message is unfinished
  * With --split the octets come one by one, which must not change anything. With --values a JSON
- * array of the messages follows on the same line. Responses are read as answers to GET. What
- * follows the last message of a connection (close, CONNECT, 101) is not HTTP and not looked at. */
+ * array of the messages follows on the same line. Responses are read as answers to GET; interim
+ * ones (1xx) are messages, too, but with eof a final one must follow, and none but 101 ends a
+ * connection (RFC 9110 §15.2). What follows the last message of a connection (close, CONNECT, 101)
+ * is not HTTP and not looked at. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,7 +23,8 @@ struct reader {
     bool request;
     enum phase phase;
     unsigned messages;
-    char *buf; /* exactly len octets: a sanitizer sees each octet read too far */
+    bool awaits_final; /* the last message was an interim response */
+    char *buf;         /* exactly len octets: a sanitizer sees each octet read too far */
     size_t len;
     size_t start; /* of the message part being read */
     size_t seen;
@@ -101,7 +104,8 @@ static void message_done(struct reader *r)
         r->complete = r->values->len;
     }
     r->messages++;
-    r->phase = h->keep_alive && !tunnel ? IN_HEAD : AT_END;
+    r->awaits_final = !r->request && r->res.status < 200 && !tunnel;
+    r->phase = r->awaits_final || (h->keep_alive && !tunnel) ? IN_HEAD : AT_END;
     r->seen = 0;
 }
 
@@ -174,7 +178,7 @@ static const char *verdict(struct reader *r, bool eof)
         return "reject";
     bool unfinished = r->phase == IN_BODY ||
                       (r->phase == IN_HEAD && !is_empty(r->buf + r->start, r->len - r->start));
-    if (eof && (unfinished || r->messages == 0))
+    if (eof && (unfinished || r->awaits_final || r->messages == 0))
         return "reject";
     return r->messages > 0 ? "accept" : "incomplete";
 }
