@@ -743,7 +743,7 @@ static bool step_head(struct server_connection *c, struct server_block *b)
         return true;
     case HTTP1_REFUSED:
         c->minor = 1;
-        c->only_head = false;
+        c->only_head = b->request.method == HTTP1_HEAD;
         malformed(c, b->request.head.refuse);
         return true;
     case HTTP1_MORE:
@@ -1021,10 +1021,11 @@ static void expire(struct server_connection *c)
     s->counters.timeouts += c->phase != SERVER_IDLE && c->phase != SERVER_LINGER &&
                             !(c->phase == SERVER_STREAM && !slow);
     switch ((enum server_phase)c->phase) {
-    case SERVER_HEAD:
+    case SERVER_HEAD: /* half a head may have named its method */
+        c->only_head = c->block->request.method == HTTP1_HEAD;
+        __attribute__((fallthrough));
     case SERVER_BODY:
         c->busy = true;
-        c->only_head = false;
         refuse(c, 408); /* RFC 9110 §15.5.9 */
         enter(c, SERVER_IDLE);
         c->busy = false;

@@ -444,6 +444,7 @@ static void test_answers(void)
         {"GET http://h/ping HTTP/1.1\r\nHost: a b\r\n\r\n", "HTTP/1.1 400 ", true},
         {"GET http://h/ping HTTP/1.1\r\nHost:\r\n\r\n", "pong", false},
         {"GET /ping HTTP/1.1\nHost: h\r\n\r\n", "\r\n\r\n400 Bad Request\n", true},
+        {"HEAD /ping HTTP/1.1\nHost: h\r\n\r\n", "Content-Length: 16\r\n\r\n", true},
         {"GET /ping HTTP/3.0\r\nHost: h\r\n\r\n", "HTTP/1.1 505 ", true},
         {"GET /ping HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n", "HTTP/1.1 417 ", false},
         {"DELETE /ping HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 405 ", true},
@@ -771,7 +772,24 @@ static void test_deadlines(void)
     assert(!a.ended);
     pass(2000);
     assert(gets(&a, "HTTP/1.1 408 ") && sees_end(&a));
+    assert(strstr(a.got, "\r\n\r\n408 Request Timeout\n"));
     peer_close(&a);
+
+    /* HEAD gets no content (RFC 9110 §9.3.2), in whatever half it was. */
+    static const char *const halves[] = {
+        "HEAD /ping HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na",
+        "HEAD /ping HTTP/1.1\r\nHost: h\r\n",
+        "HEAD /pi",
+    };
+    for (size_t i = 0; i < sizeof(halves) / sizeof(*halves); i++) {
+        peer_open(&a);
+        peer_send(&a, halves[i]);
+        pass(limits.body_ms + limits.head_ms);
+        assert(gets(&a, "HTTP/1.1 408 ") && sees_end(&a) &&
+               !strstr(a.got, "408 Request Timeout\n"));
+        peer_close(&a);
+    }
+    server.counters.timeouts = 2;
 
     /* A handler that never answers. */
     peer_open(&a);
