@@ -11,6 +11,9 @@
  *   fields        = *( name ":" OWS value OWS CRLF ) CRLF
  *   name, method  = 1*tchar
  *   value, reason = *( HTAB / SP / VCHAR / obs-text )
+ *   host          = "[" ( IPv6address / IPvFuture ) "]" / reg-name
+ *   codings       = coding *( OWS "," OWS coding )
+ *   coding        = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
  *   chunked       = *( 1*16HEXDIG ext CRLF octets CRLF ) 1*"0" ext CRLF fields
  *   ext           = *( BWS ";" BWS name [ BWS "=" BWS ( 1*tchar / quoted-string ) ] )
  *
@@ -20,6 +23,7 @@
  *   - Content-Length once; an equal second one is refused (§6.3 says MAY);
  *   - Transfer-Encoding beside Content-Length is refused, in either direction (§6.1 says MAY);
  *   - a Host with "," is refused: it is what becomes of two Host lines (RFC 3986 §3.2.2 allows it);
+ *   - a request's Transfer-Encoding has no empty elements (RFC 9110 §5.6.1.2 would bear a few);
  *   - control characters in values are refused (RFC 9110 §5.5 says only NUL, CR, LF);
  *   - Host, Content-Length and Transfer-Encoding in trailers are refused (RFC 9110 §6.5.1 says
  *     that nobody may send them).
