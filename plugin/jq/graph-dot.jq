@@ -1,5 +1,8 @@
 # graph-dot.jq: the graph in Graphviz' language. Colours are for those who look at its picture alone;
 # classes are for graph.css. In: the graph on stdin.
+#
+# Graphviz' best layout of a large graph takes minutes, and texts at hundreds of edges hide each other: so the
+# search is bounded (nslimit), and above sixty links their texts are tooltips; the page has a table of them.
 import "words" as words;
 
 def quote: "\"" + (gsub("\\\\"; "\\\\") | gsub("\""; "\\\"")) + "\"";
@@ -10,8 +13,9 @@ def width: if .ms == null then 1 else [[1 + (.ms | if . < 1 then 0 else log10 en
 
 def tip: "\(.from) calls \(.to) as \(words::address), \(words::health)" + (if .cause then ": \(.cause)" else "" end);
 
-"digraph interservice {",
-"  graph [rankdir=LR, bgcolor=transparent, nodesep=0.3, ranksep=1.1, fontname=\"Helvetica,Arial,sans-serif\", tooltip=\" \"];",
+([.edges[] | select(.kind != "undeclared")] | length > 60) as $large
+| "digraph interservice {",
+"  graph [rankdir=LR, bgcolor=transparent, nslimit=1, nslimit1=1, \(if $large then "nodesep=0.12, ranksep=0.8" else "nodesep=0.3, ranksep=1.1" end), fontname=\"Helvetica,Arial,sans-serif\", tooltip=\" \"];",
 "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f6f8fa\", color=\"#57606a\", fontcolor=\"#1f2328\", fontname=\"Helvetica,Arial,sans-serif\", fontsize=13];",
 "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=10, arrowsize=0.7, fontcolor=\"#1f2328\"];",
 (.nodes | to_entries[] | .key as $i | .value
@@ -24,7 +28,8 @@ def tip: "\(.from) calls \(.to) as \(words::address), \(words::health)" + (if .c
    + (if .kind == "undeclared" then
         "class=\"undeclared\", style=dashed, color=\"#6e7781\", arrowsize=0.5, constraint=false, tooltip=\("\(.from) can reach \(.to) over \(.over | join(", ")) without a link" | quote)];"
       else
-        "class=\(.state | quote), label=\("\(words::address)\n\(words::health)" | quote | gsub("\n"; "\\n")), color=\(colour | quote)"
+        "class=\(.state | quote), color=\(colour | quote)"
+        + (if $large then "" else ", label=\("\(words::address)\n\(words::health)" | quote | gsub("\n"; "\\n"))" end)
         + ", penwidth=\(width * 100 | round / 100)" + (if .state == "broken" then ", arrowhead=teetee" else "" end)
         + ", tooltip=\(tip | quote)];"
       end)),

@@ -107,7 +107,11 @@
   search.addEventListener("input", () => { kept = -1; show(); });
   search.addEventListener("keydown", (event) => {
     const first = graph.nodes.findIndex((node) => node.name.toLowerCase().includes(search.value.trim().toLowerCase()));
-    if (event.key === "Enter" && first >= 0) { go(first); centre(first); keep(first); }
+    if (event.key !== "Enter" || first < 0) return;
+    if (scale < 1) resize(1.1); // what was found is to be read
+    go(first);
+    centre(first);
+    keep(first);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") clear();
