@@ -304,6 +304,30 @@ network_of() { link_json .network; }
   assert_well
 }
 
+# in_network_of CONTAINER COMMAND...: of this machine, run in the network namespace of the container.
+in_network_of() {
+  docker run --rm --cap-add NET_ADMIN --user root --network "container:$1" --volume /:/machine interservice-test/client:1 \
+    chroot /machine "${@:2}"
+}
+
+@test "connects: a firewall drops the packets" {
+  in_network_of "$SERVICE.web.2" /usr/sbin/iptables --append INPUT --protocol tcp --dport 5000 --jump DROP
+  assert_broken connects "$SERVICE.web.2"
+  [[ "$said" == *"firewall"* ]] || fail "$said"
+  mend
+  assert_well
+}
+
+@test "probe: its image was replaced" {
+  local root image
+  root="$(sha256sum <<<"$(dokku_lib)")"
+  image="$(docker image ls --filter "reference=interservice/probe:*-${root:0:8}" --format '{{ .Repository }}:{{ .Tag }}')"
+  docker image tag interservice-test/client:1 "$image"
+  assert_broken probe "the probe could not look from inside $CALLER.web.1"
+  mend
+  assert_well
+}
+
 @test "connects: the link has another port than the service" {
   relink --port 5999 --no-restart
   assert_broken connects "told to listen on 5000; the link says 5999"
@@ -315,8 +339,30 @@ network_of() { link_json .network; }
 @test "answers: the service takes connections and is silent" {
   docker container exec --user root "$SERVICE.web.2" sh -c 'kill -STOP -1'
   assert_broken answers "$SERVICE.web.2"
-  docker container exec --user root "$SERVICE.web.2" sh -c 'kill -CONT -1'
+  mend
   assert_well
+}
+
+@test "answers: another protocol is on that port" {
+  service="$(new_app)"
+  dokku checks:disable "$service"
+  deploy_process "$service" 'python3 program.py' '
+import socket
+server = socket.create_server(("", 5000))
+while True:
+    call = server.accept()[0]
+    print("a mail server was asked", flush=True)
+    call.send(b"220 mail ESMTP\r\n")
+    call.close()
+'
+  dokku interservice:link "$CALLER" "$service" --no-restart
+  assert_broken answers "does not answer as http: gives an answer that is not valid HTTP"
+  run mend
+  assert_output --partial "a mail server was asked"
+  run -1 dokku interservice:status "$CALLER" --quiet
+  assert_line "       look into it with: dokku logs $service"
+  dokku interservice:unlink "$CALLER" "$service" --no-restart
+  destroy_apps "$service"
 }
 
 @test "app: somebody else answers to the name" {
@@ -353,8 +399,32 @@ network_of() { link_json .network; }
   dokku interservice:link "$CALLER" "$service" --no-restart
   wait_until 10 docker container exec "$service.web.1" python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5000))'
   assert_broken connects "listens on 127.0.0.1 only"
+  mend # shows what it says
   dokku interservice:unlink "$CALLER" "$service" --no-restart
   destroy_apps "$service"
+}
+
+@test "connects: the service listens on 127.0.0.1 because its variable HOST says so" {
+  service="$(new_app)"
+  dokku checks:disable "$service"
+  dokku config:set --no-restart "$service" HOST=127.0.0.1
+  deploy_process "$service" 'python3 program.py' '
+import http.server, os
+http.server.test(http.server.SimpleHTTPRequestHandler, port=5000, bind=os.environ["HOST"])
+'
+  dokku interservice:link "$CALLER" "$service" --no-restart
+  wait_until 10 docker container exec "$service.web.1" python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5000))'
+  assert_broken connects "its variable HOST says so"
+  mend
+  wait_until 10 listens_for_others
+  dokku interservice:unlink "$CALLER" "$service" --no-restart
+  destroy_apps "$service"
+}
+
+# The caller was not started with the link's variable, which is told of once all else is well.
+listens_for_others() {
+  ask
+  [[ "$said" == "1: variable "* ]]
 }
 
 @test "port: the service moved to another port while a command of ours held the lock" {

@@ -170,7 +170,10 @@ def connects:
         elif $first.error | test("refuse") | not then
           verdict("connects"; "\($whom), port \(.port): \($first.error) (a firewall of this host?)"; renew)
         elif fact("local") | length > 0 then
-          verdict("connects"; "\($whom) listens on 127.0.0.1 only, where nobody else can connect"; "make it listen on 0.0.0.0:\(.port) and deploy it")
+          ([.providers[] | select(.id == $first.owner.id) | variable("HOST") // "" | select(. == "127.0.0.1" or . == "localhost")][0] // null) as $host
+          | verdict("connects"; "\($whom) listens on 127.0.0.1 only, where nobody else can connect; "
+              + (if $host then "its variable HOST says so" else "its start command or its settings have to say 0.0.0.0:\(.port)" end);
+              if $host then "dokku config:set \(.service) HOST=0.0.0.0" else logs end)
         elif $port != "" and $port != (.port | tostring) then
           verdict("connects"; "\($whom) was told to listen on \($port); the link says \(.port)";
             if .extra | split(",") | index("port") != null then relink($port) else restart(.service) end)
@@ -189,7 +192,8 @@ def answers:
     elif $bad[0].ours | not then
       verdict("answers"; "\($bad | map(of_whom) | join(", ")) answers to \(.alias) and does not speak \(.protocol); it is none of \(.service)'s containers"; $bad[0] | foreign($l))
     else
-      verdict("answers"; "\($bad | map(of_whom) | join(", ")) takes connections on port \(.port) and does not answer as \(.protocol): \($bad[0].error)"; renew)
+      verdict("answers"; "\($bad | map(of_whom) | join(", ")) takes connections on port \(.port) and does not answer as \(.protocol): \($bad[0].error)";
+        if $bad[0].error | test("in time") then renew else logs end)
     end;
 
 def app:
