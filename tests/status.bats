@@ -588,6 +588,58 @@ for number in itertools.count():
   run -0 grep -c ok "$screen"
 }
 
+@test "--watch: a small terminal shows what is broken first, and says how much more there is" {
+  local screen="$BATS_TEST_TMPDIR/screen"
+  assert_well
+  docker network disconnect "$(network_of)" "$CALLER.web.1"
+  in_background "$screen.end" timeout --signal INT 60 \
+    script -qefc "stty rows 7 cols 100; TERM=xterm dokku interservice:status $CALLER --watch --interval 0.2" "$screen"
+  wait_until 30 bash -c "(( \$(grep -c $'\e\\[H' '$screen') >= 2 ))"
+  pkill --full "interservice:status $CALLER --watch"
+  wait_until 10 test -e "$screen.end"
+  dokku interservice:sync "$CALLER"
+  # of what a whole frame shows: no line more than the terminal has, and none that wraps
+  run -0 python3 -c '
+import re, sys
+frame = open(sys.argv[1], newline="").read().split("\x1b[H")[1].split("\x1b[J")[0]
+print(re.sub("\x1b\\[[0-9]*[mK]|\r", "", frame), end="")
+' "$screen"
+  assert_line --index 2 " !     $CALLER -> $SERVICE: network"
+  assert_line --regexp "^       [0-9]+ more lines, which this terminal has no room for$"
+  ((${#lines[@]} <= 6)) || fail "${#lines[@]} lines"
+}
+
+@test "the example in the help replaces the file that Prometheus reads at once" {
+  local example file="$BATS_TEST_TMPDIR/interservice.prom"
+  example="$(sed -n 's/^#> \(cd .*prometheus.*\)/\1/p' "$TESTS/../subcommands/status")"
+  echo before >"$file"
+  exec {before}<"$file" # whoever reads it now still sees all of it afterwards
+  bash -c "${example//\/var\/lib\/node_exporter/$BATS_TEST_TMPDIR}"
+  assert_equal "$(cat <&"$before")" before
+  exec {before}<&-
+  "$TESTS/promtool" check metrics <"$file"
+}
+
+@test "--audit: an app without a web process is tried, and what was not measured is said not to be" {
+  local other
+  other="$(new_app)"
+  dokku ps:scale --skip-deploy "$other" web=0 worker=1
+  deploy_app "$other" provider
+  assert_equal "$(audited "$CALLER" "$other")" false
+  dokku ps:stop "$other"
+  assert_equal "$(audited "$CALLER" "$other")" null
+  run -0 --separate-stderr dokku interservice:status --audit "$other"
+  assert_line --regexp "^ *[0-9]+ $other .*[?]"
+  assert_line --partial "? not measured"
+  destroy_apps "$other"
+}
+
+# audited CALLER SERVICE: is it reachable? Nothing if the audit of the service does not know the pair.
+audited() {
+  dokku interservice:status --audit "$2" --format json \
+    | jq --arg from "$1" --arg to "$2" '.pairs[] | select(.caller == $from and .service == $to).reachable'
+}
+
 @test "--audit: who can reach whom without a link" {
   local other
   other="$(new_app)"

@@ -1,15 +1,18 @@
-# audit.jq: who can reach whom. In: on stdin "caller|service|network|true or false" lines, as measured;
-# $services "service|…" lines, $links "caller|service" lines, $only: only what concerns it.
+# audit.jq: who can reach whom. In: on stdin "caller|service|network|true, false or null" lines, as measured;
+# $services all names a line, $links "caller|service" lines, $only: only what concerns it.
 
-def table: split("\n") | map(select(. != "") | split("|"));
+def lines: split("\n") | map(select(. != ""));
 
-([inputs | split("|")]) as $seen
-| ($links | table | map(join("|")) | unique) as $linked
-| ([($seen[] | .[0], .[1]), ($services | table[] | .[0])] | unique) as $names
-| [$seen | group_by([.[0], .[1]])[]
-   | {caller: .[0][0], service: .[0][1],
-      declared: (.[0][0:2] | join("|") | . as $pair | $linked | index($pair) != null),
-      reachable: any(.[]; .[3] == "true"),
-      over: [.[] | select(.[3] == "true") | .[2]] | unique}]
-| map(select($only == "" or .caller == $only or .service == $only))
+(reduce (inputs | split("|")) as $line ({}; .[$line[0:2] | join("|")] += [{network: $line[2], reachable: ($line[3] | fromjson)}])) as $seen
+| ($links | lines | map({key: ., value: true}) | from_entries) as $linked
+| ($services | lines | unique) as $names
+| [$names[] as $caller | select($caller | contains(":") | not)
+   | $names[] as $service | select($service != $caller)
+   | select($only == "" or $caller == $only or $service == $only)
+   | "\($caller)|\($service)" as $pair
+   | ($seen[$pair] // [{network: null, reachable: null}]) as $found
+   | {caller: $caller, service: $service,
+      declared: ($linked[$pair] // false),
+      reachable: (if any($found[]; .reachable) then true elif any($found[]; .reachable == null) then null else false end),
+      over: [$found[] | select(.reachable) | .network] | unique}]
 | {schema: "interservice.audit/1", time: $time, pairs: .}

@@ -7,6 +7,7 @@ def lead($width): (" " * ($width - length) // "") + .;
 
 def cell:
   if . == null then " "
+  elif .reachable == null then "?" | paint("33")
   elif .declared and .reachable then "L" | paint("32")
   elif .declared then "!" | paint("31")
   elif .reachable then "u" | paint("33")
@@ -14,7 +15,6 @@ def cell:
 
 .pairs as $pairs
 | ([$pairs[] | .caller, .service] | unique) as $names
-| ([$pairs[].caller] | unique) as $callers
 | ($names | map(length) | max // 0) as $width
 | ($names | length | tostring | length) as $digits
 | (" " * ($width + $digits + 1)) + ([range(1; ($names | length) + 1) | tostring | "  " + lead($digits)] | join("")),
@@ -25,6 +25,6 @@ def cell:
            + (if $service == $name then "=" else [$pairs[] | select(.caller == $name and .service == $service)][0] | cell end)]
         | join("") | sub(" +$"; ""))),
   "",
-  "L linked, ! linked and not reachable, u reachable without a link, . not reachable",
+  "L linked, ! linked and not reachable, u reachable without a link, . not reachable, ? not measured",
   ([$pairs[] | select(.reachable and (.declared | not)) | . as $pair | .over[] | {network: ., pair: "\($pair.caller) -> \($pair.service)"}]
    | group_by(.network)[] | "without a link, over \(.[0].network): \(map(.pair) | join(", "))")
