@@ -117,6 +117,8 @@ with_stranger() {
 
 @test "a variable that was changed by hand is set again by sync" {
   dokku config:set --no-restart "$CALLER" "${SERVICE^^}_URL=http://elsewhere"
+  run -0 --separate-stderr dokku interservice:sync --dry-run --format json
+  assert_output "[\"set ${SERVICE^^}_URL=http://$SERVICE:5000 for $CALLER\"]"
   run -0 dokku interservice:sync "$CALLER"
   run -0 dokku config:get "$CALLER" "${SERVICE^^}_URL"
   assert_output "http://$SERVICE:5000"
@@ -168,6 +170,17 @@ whole_again() {
   whole_again
 }
 
+@test "status is not green beside a link that cannot be read, and says how to take it away" {
+  damaged_link
+  : >"$LINK"
+  run -1 --separate-stderr dokku interservice:status
+  assert_regex "$stderr" "dokku interservice:unlink $CALLER $SERVICE --process web"
+  run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --process web --no-restart
+  [[ ! -e "$LINK" ]]
+  run -1 caller_resolve "$CALLER" "$SERVICE"
+  dokku config:unset --no-restart "$CALLER" "${SERVICE^^}_URL"
+}
+
 @test "foreign files in the store are named or left alone" {
   printf 'hello\n' >"$STORE/links/README"
   mkdir "$STORE/links/foreign"
@@ -184,4 +197,6 @@ whole_again() {
 @test "what the store holds is for nobody else to read" {
   run -0 find "$STORE/links" -type f -perm /077
   assert_output ""
+  run -0 stat --format %a "$STORE"
+  assert_output 700
 }

@@ -117,9 +117,12 @@ our_address() {
 
 @test "no output, file or process argument shows the password" {
   local password
-  run -0 dokku interservice:link "$CALLER" "postgres:$DB" --no-restart
   password="$(dokku postgres:info "$DB" --dsn | sed -E 's#.*:([^@]*)@.*#\1#')"
   [[ -n "$password" ]]
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB" --no-restart
+  refute_output --partial "$password"
+  run -0 dokku interservice:sync
+  refute_output --partial "$password"
   run dokku interservice:status
   refute_output --partial "$password"
   run -0 dokku interservice:list
@@ -128,4 +131,33 @@ our_address() {
   refute_output --partial "$password"
   run -1 grep -rF "$password" "$(dokku_lib)/data/interservice" "$(dokku_lib)/config/interservice"
   run -0 dokku interservice:unlink "$CALLER" "postgres:$DB" --no-restart
+  refute_output --partial "$password"
+}
+
+@test "a link to a datastore that was cut short is finished by sync, and unlinked if it is not" {
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB" --no-restart
+  run -0 dokku config:unset --no-restart "$CALLER" DATABASE_URL
+  run -0 dokku interservice:sync --dry-run
+  assert_output --partial "link postgres:$DB to $CALLER"
+  run -0 dokku interservice:sync
+  run -0 dokku config:get "$CALLER" DATABASE_URL
+  assert_output --partial "dokku-postgres-$DB"
+
+  run -0 dokku config:unset --no-restart "$CALLER" DATABASE_URL
+  run -0 dokku interservice:unlink "$CALLER" "postgres:$DB" --no-restart
+  assert_nothing_left "$CALLER" "postgres:$DB"
+}
+
+@test "a datastore whose name no app may have is linked under the host name that it has" {
+  local db="DB-${DB}_"
+  run -0 dokku postgres:create "$db"
+  run -0 dokku interservice:link "$CALLER" "postgres:$db" --no-restart
+  run -0 caller_resolve "$CALLER" "dokku-postgres-DB-$DB-"
+  run -0 --separate-stderr dokku interservice:list "$CALLER"
+  assert_output --partial "postgres:$db"
+  # shellcheck disable=SC2154 # bats sets it
+  assert_equal "$stderr" ""
+  run -0 dokku interservice:unlink "$CALLER" "postgres:$db" --no-restart
+  destroy_datastores postgres "$db"
+  assert_nothing_left "postgres:$db"
 }

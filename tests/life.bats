@@ -101,6 +101,19 @@ retired() {
   assert_nothing_left "$old" "$new"
 }
 
+@test "a service that is renamed to what is no host name keeps the name that it has" {
+  local old new
+  app provider
+  old="$NEW" new="$(unique_name)-"
+  goes "$new"
+  run -0 dokku interservice:link "$CALLER" "$old" --no-restart
+  run -0 dokku apps:rename --skip-deploy "$old" "$new"
+  run -0 --separate-stderr dokku interservice:list "$CALLER" --format json
+  assert_equal "$(jq -r '.[] | "\(.service) \(.alias)"' <<<"$output")" "$new $old"
+  run -0 dokku interservice:unlink "$CALLER" "$new" --no-restart
+  assert_nothing_left "$old" "$new"
+}
+
 @test "a renamed service that is attached at create is attached under its new name only" {
   local old new
   old="$(new_app)" new="$(unique_name)"

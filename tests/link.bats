@@ -263,7 +263,9 @@ DOCKERFILE
     run -0 dokku "interservice:$command" --help
     assert_line --partial "Usage: dokku interservice:$command"
     run -2 dokku "interservice:$command" --no-such-flag
+    run -2 dokku "interservice:$command" -x
   done
+  run -2 dokku interservice:set --global drain 2 extra
 }
 
 @test "interservice, interservice:help and dokku help say what there is" {
