@@ -19,7 +19,8 @@ teardown() {
 
 @test "the page turns red and green without a reload, and can be read, heard and reached in each state" {
   fake_up
-  web_up --env CHECK_TIMEOUT=1s --env CHECK_BILLING_URL=http://127.0.0.1:1/a-long-name-that-has-to-break-somewhere-on-a-telephone
+  web_up --env CHECK_TIMEOUT=1s --env CHECK_BILLING_URL=http://127.0.0.1:1/a-long-name-that-has-to-break-somewhere-on-a-telephone \
+    --env CHECK_STATE_URL=http://127.0.0.1:1/ --env "CHECK_TITLE_URL=http://127.0.0.1:$FAKE_PORT/"
   "$TESTS/web-page" states "http://127.0.0.1:$WEB_PORT/" "$FAKE" || fail "see above"
 }
 

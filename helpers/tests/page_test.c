@@ -163,10 +163,37 @@ static void times(void)
 static void others(void)
 {
     targets[1].last.state = TARGET_AVAILABLE;
-    shows("<li data-is=\"user-api\" data-state=\"available\"><a href=\"check/user-api\">");
+    shows("<li data-target=\"user-api\" data-state=\"available\"><a href=\"check/user-api\">");
     subject.count = 1;
     assert(!strstr(page(), "Also checked"));
     subject.count = 2;
+}
+
+/* A target may be called like anything on the page, and stands for nothing but itself. */
+static void names_of_others(void)
+{
+    static const char *const names[] = {"state",   "title",    "headline",
+                                        "address", "commands", "hop1"};
+    char kept[TARGET_NAME_MAX];
+
+    memcpy(kept, targets[1].name, sizeof(kept));
+    set(TARGET_UNAVAILABLE, TARGET_DATABASE, "connect: refused");
+    targets[1].last.state = TARGET_AVAILABLE;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char part[128];
+        snprintf(targets[1].name, sizeof(targets[1].name), "%s", names[i]);
+        shows("data-state=\"unavailable\" data-is=\"state\"");
+        shows("<title>DB is not available</title>");
+
+        struct text out = TEXT_OVER(room);
+        page_write_event(&view, &out);
+        assert(strstr(text_string(&out), "\"text\":{\"headline\":\"DB is not available\","));
+        assert(strstr(room, "\"state\":{\"state\":\"unavailable\","));
+        assert(!strstr(strstr(room, "\"targets\":") + 10, "DB is not available"));
+        snprintf(part, sizeof(part), ",\"targets\":{\"%s\":{\"state\":\"available\",", names[i]);
+        assert(strstr(room, part));
+    }
+    memcpy(targets[1].name, kept, sizeof(kept));
 }
 
 static void badges(void)
@@ -230,6 +257,7 @@ int main(void)
     bars();
     times();
     others();
+    names_of_others();
     badges();
     reports();
     assert(asset_digest() != 0 && asset_page_css().len > 0 && asset_page_js().len > 0);

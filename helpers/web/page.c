@@ -243,10 +243,14 @@ static void look_at_window(struct page_view *v, const struct history_window *w, 
 static void look_at_others(struct page_view *v, const struct page_subject *s)
 {
     for (unsigned i = 1; i < s->count; i++) {
+        const struct target *t = &s->targets[i];
         size_t from = begin(v);
-        target_say(&s->targets[i], &s->targets[i].last, &v->room);
-        end_text(v, s->targets[i].name, from);
-        add_state(v, s->targets[i].name, target_state_name(s->targets[i].last.state));
+        target_say(t, &t->last, &v->room);
+        v->others[v->other_count++] = (struct page_other){
+            .name = t->name, /* letters, digits and "-" only */
+            .state = target_state_name(t->last.state),
+            .says = {v->room.at + from, v->room.len - from},
+        };
     }
 }
 
@@ -256,7 +260,7 @@ void page_look(struct page_view *v, const struct page_subject *s)
     static const char *const day[] = {"d_checks", "d_uptime", "d_p50", "d_p95", "d_p99"};
     const struct target *t = &s->targets[0];
 
-    v->text_count = v->state_count = 0;
+    v->text_count = v->state_count = v->other_count = 0;
     v->room = TEXT_OVER(v->room_text);
 
     look_at_verdict(v, t);
@@ -294,19 +298,19 @@ static void write_bars(const struct page_view *v, struct text *out)
                         v->bars[i].available ? "" : " class=\"bad\"");
 }
 
-static void write_others(const struct page_view *v, const struct page_subject *s, struct text *out)
+static void write_others(const struct page_view *v, struct text *out)
 {
-    if (s->count < 2)
+    if (v->other_count == 0)
         return;
     text_add(out, SLICE("<section aria-labelledby=\"others-title\">\n"
                         "<h2 id=\"others-title\">Also checked</h2>\n<ul class=\"others\">\n"));
-    for (unsigned i = 1; i < s->count; i++) {
-        const char *name = s->targets[i].name; /* letters, digits and "-" only */
-        text_add_format(out, "<li data-is=\"%s\" data-state=\"", name);
-        text_add_html(out, find(v->states, v->state_count, slice_of(name)));
-        text_add_format(out, "\"><a href=\"check/%s\">%s</a> <span data-text=\"%s\">", name, name,
-                        name);
-        text_add_html(out, find(v->texts, v->text_count, slice_of(name)));
+    for (unsigned i = 0; i < v->other_count; i++) {
+        const struct page_other *o = &v->others[i];
+        text_add_format(out,
+                        "<li data-target=\"%s\" data-state=\"%s\">"
+                        "<a href=\"check/%s\">%s</a> <span>",
+                        o->name, o->state, o->name, o->name);
+        text_add_html(out, o->says);
         text_add(out, SLICE("</span></li>\n"));
     }
     text_add(out, SLICE("</ul>\n</section>\n"));
@@ -319,7 +323,7 @@ static void write_marker(const struct page_view *v, const struct page_subject *s
     if (slice_is(name, SLICE("spark")))
         write_bars(v, out);
     else if (slice_is(name, SLICE("others")))
-        write_others(v, s, out);
+        write_others(v, out);
     else if (slice_is(name, SLICE("bars")))
         text_add_number(out, HISTORY_LAST);
     else if (slice_is(name, SLICE("digest")))
@@ -379,7 +383,15 @@ void page_write_event(const struct page_view *v, struct text *out)
     write_fields(v->texts, v->text_count, out);
     text_add(out, SLICE(",\"state\":"));
     write_fields(v->states, v->state_count, out);
-    text_add(out, SLICE(",\"bars\":["));
+    text_add(out, SLICE(",\"targets\":{"));
+    for (unsigned i = 0; i < v->other_count; i++) {
+        const struct page_other *o = &v->others[i];
+        text_add_format(out, "%s\"%s\":{\"state\":\"%s\",\"says\":", i > 0 ? "," : "", o->name,
+                        o->state);
+        text_add_json(out, o->says);
+        text_add_char(out, '}');
+    }
+    text_add(out, SLICE("},\"bars\":["));
     for (unsigned i = 0; i < HISTORY_LAST; i++)
         text_add_format(out, "%s[%u,%u]", i > 0 ? "," : "", v->bars[i].height,
                         v->bars[i].available);

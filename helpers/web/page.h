@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "ask.h"
 #include "target.h"
 #include "util.h"
 
@@ -24,6 +25,14 @@ struct page_field {
     struct slice value;
 };
 
+/* One of the targets beside the first: what is said about it. Its name is the operator's, so these
+ * are kept apart from the texts and states, whose names are the page's. */
+struct page_other {
+    const char *name;
+    const char *state;
+    struct slice says;
+};
+
 struct page_bar {
     unsigned height; /* of 48 */
     bool available;
@@ -32,7 +41,8 @@ struct page_bar {
 struct page_view {
     struct page_field texts[PAGE_TEXTS_MAX];
     struct page_field states[PAGE_STATES_MAX];
-    unsigned text_count, state_count;
+    struct page_other others[ASK_TARGETS_MAX - 1];
+    unsigned text_count, state_count, other_count;
     struct page_bar bars[HISTORY_LAST]; /* the newest last */
     struct text room;
     char room_text[PAGE_ROOM];

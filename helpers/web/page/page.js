@@ -1,6 +1,6 @@
 "use strict";
 /* Keeps the page as its server sees it. The server says what stands where, so nothing is worked out
- * here: texts by name, states by name, and the bars. */
+ * here: texts by name, states by name, the other targets, and the bars. */
 (() => {
   const live = document.getElementById("live");
   const bars = document.querySelectorAll("#spark rect");
@@ -20,6 +20,12 @@
     set("data-is", news.state, (element, value) => {
       element.dataset.state = value;
     });
+    for (const [name, { state, says }] of Object.entries(news.targets)) {
+      const item = document.querySelector(`[data-target="${name}"]`);
+      if (!item) continue; /* made known since the page was loaded */
+      item.dataset.state = state;
+      item.querySelector("span").textContent = says;
+    }
     news.bars.forEach(([height, available], i) => {
       bars[i].setAttribute("height", height);
       bars[i].setAttribute("y", 48 - height);
