@@ -1,8 +1,8 @@
 /* history.c - see history.h. */
 #include "history.h"
 
-/* Times from 64 us to 4 s, in bins that grow with the time: 8 to each doubling. What lies outside
- * goes to the first or the last bin. */
+/* Times from 64 us to 67 s, more than a check may take, in bins that grow with the time: 8 to each
+ * doubling. What lies outside goes to the first or the last bin. */
 enum { UNIT_NS = 64000, BINS_PER_DOUBLING = 8 };
 
 enum { MINUTE_MS = 60 * 1000 };

@@ -12,7 +12,7 @@
 enum {
     HISTORY_LAST = 60,  /* checks remembered one by one */
     HISTORY_SPANS = 96, /* spans that a window is made of, at most */
-    HISTORY_BINS = 128, /* of the times that checks took */
+    HISTORY_BINS = 160, /* of the times that checks took */
 };
 
 /* One check. */

@@ -36,6 +36,36 @@ enum { WANTS_JSON = 1, IS_SECURE = 2 };
 
 /* -- what a request wants -------------------------------------------------------------------- */
 
+/* Cut off what stands before the next `separator`, without the spaces around it. */
+static struct slice next_of(struct slice *list, char separator)
+{
+    const char *end = memchr(list->at, separator, list->len);
+    struct slice s = {list->at, end ? (size_t)(end - list->at) : list->len};
+
+    list->at += s.len + (end != NULL);
+    list->len -= s.len + (end != NULL);
+    while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t'))
+        s = (struct slice){s.at + 1, s.len - 1};
+    while (s.len > 0 && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* Is the weight among the parameters of a media range 0, 0.0, 0.00 or 0.000? (RFC 9110 §12.4.2) */
+static bool is_refused(struct slice parameters)
+{
+    while (parameters.len > 0) {
+        struct slice p = next_of(&parameters, ';');
+        if (p.len < 3 || !slice_is_nocase((struct slice){p.at, 3}, SLICE("q=0")))
+            continue;
+        size_t at = p.len > 3 && p.at[3] == '.' ? 4 : 3;
+        while (at < p.len && p.at[at] == '0')
+            at++;
+        return at == p.len;
+    }
+    return false;
+}
+
 /* Is application/json among the media ranges of Accept? (RFC 9110 §12.5.1; weights are not
  * compared, but 0 is no.) */
 static bool accepts_json(const struct http1_head *head)
@@ -45,20 +75,9 @@ static bool accepts_json(const struct http1_head *head)
     if (!http1_find(head, SLICE("Accept"), &list))
         return false;
     while (list.len > 0) {
-        const char *comma = memchr(list.at, ',', list.len);
-        struct slice range = {list.at, comma ? (size_t)(comma - list.at) : list.len};
-        list.at += range.len + (comma ? 1 : 0);
-        list.len -= range.len + (comma ? 1 : 0);
-
-        while (range.len > 0 && (range.at[0] == ' ' || range.at[0] == '\t'))
-            range = (struct slice){range.at + 1, range.len - 1};
-        const char *parameters = memchr(range.at, ';', range.len);
-        struct slice type = {range.at, parameters ? (size_t)(parameters - range.at) : range.len};
-        while (type.len > 0 && (type.at[type.len - 1] == ' ' || type.at[type.len - 1] == '\t'))
-            type.len--;
-        if (slice_is_nocase(type, SLICE("application/json")))
-            return !parameters || !memmem(parameters, range.len - type.len, "q=0", 3) ||
-                   memmem(parameters, range.len - type.len, "q=0.", 4);
+        struct slice range = next_of(&list, ',');
+        if (slice_is_nocase(next_of(&range, ';'), SLICE("application/json")))
+            return !is_refused(range);
     }
     return false;
 }
