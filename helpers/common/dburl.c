@@ -1,6 +1,8 @@
 /* dburl.c - see dburl.h. */
 #include "dburl.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -142,6 +144,36 @@ static bool read_hosts(struct dburl *u, struct text *error)
     return true;
 }
 
+/* A number as libpq reads it (parse_int_param): with a sign and spaces around it, if need be. */
+static bool is_integer(const char *value)
+{
+    char *end;
+    long number;
+
+    errno = 0;
+    number = strtol(value, &end, 10);
+    return end != value && errno == 0 && number >= INT_MIN && number <= INT_MAX &&
+           end[strspn(end, " \f\n\r\t\v")] == '\0';
+}
+
+/* These libpq looks at only once it has reached a server, or not at all. An empty one is as if it
+ * were not there. */
+static bool check_integers(const struct dburl *u, struct text *error)
+{
+    static const char *const keywords[] = {"connect_timeout",  "keepalives",
+                                           "keepalives_idle",  "keepalives_interval",
+                                           "keepalives_count", "tcp_user_timeout"};
+
+    for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
+        const char *value = option(u, keywords[i]);
+        if (value[0] && !is_integer(value)) {
+            text_add_format(error, "%s is not an integer", keywords[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Start a connection with the URL's options, but these hosts, addresses and ports. */
 static PGconn *start(const struct dburl *u, const char *hosts, const char *addresses,
                      const char *ports)
@@ -224,7 +256,8 @@ bool dburl_read(struct dburl *u, const char *url, struct text *error)
     } else if (!option(u, "user")[0] && !env_string("PGUSER", "")[0]) {
         /* libpq would ask the system who we are, and an image of one file cannot say. */
         text_add_string(error, "it names no user");
-    } else if (read_lists(u, error) && try_values(u, error) && read_hosts(u, error)) {
+    } else if (check_integers(u, error) && read_lists(u, error) && try_values(u, error) &&
+               read_hosts(u, error)) {
         return true;
     }
     dburl_free(u);

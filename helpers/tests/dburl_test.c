@@ -84,6 +84,9 @@ static void test_good_ones(void)
     described("postgres://u@/app?host=/run/postgresql", "/run/postgresql:5432");
     described("postgres://u@/app", "local socket:5432");
     described("hostaddr=10.0.0.1,10.0.0.2 user=u", "10.0.0.1:5432,10.0.0.2:5432");
+    described("postgres://u@db/app?keepalives=0&keepalives_idle=%2030%20&keepalives_count="
+              "&connect_timeout=-1&tcp_user_timeout=%2B5",
+              "db:5432");
     described("postgres://u:SEC%2FRET%40@dokku-postgres-db:5432/db", "dokku-postgres-db:5432");
 }
 
@@ -113,6 +116,13 @@ static void test_refused(void)
     refused("postgres://u:SECRET@h:99999/db", "invalid port number");
     refused("postgres://u:1SEC/SECRET@h/db", "it names no user");
     refused("user=u host=h port=SECRET", "invalid integer value");
+    refused("postgres://u@h/db?keepalives=maybe", "keepalives is not an integer");
+    refused("postgres://u@h/db?keepalives_idle=abc", "keepalives_idle is not an integer");
+    refused("postgres://u@h/db?keepalives_interval=1s", "keepalives_interval is not an integer");
+    refused("postgres://u@h/db?keepalives_count=1.5", "keepalives_count is not an integer");
+    refused("postgres://u@h/db?tcp_user_timeout=99999999999", "tcp_user_timeout is not an integer");
+    refused("postgres://u@h/db?connect_timeout=99999999999999999999", "connect_timeout is not");
+    refused("postgres://u@h/db?connect_timeout=SECRET", "connect_timeout is not an integer");
     refused("postgres://u:SE@SECRET@h/db", "a host name has a character");
     refused("postgres://h/db", "it names no user");
     refused("user=u host=a,b port=1,2,3", "as many ports as hosts");
