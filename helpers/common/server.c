@@ -12,6 +12,7 @@
 #include "server.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@ enum {
     SWEEP_MS = 250,
     BACKLOG = 1024,
     SPARE_BLOCKS = 16,
+    /* When so many blocks and answers were freed, some 2 MB, the system gets their memory back. */
+    TRIM_AFTER = 64,
     OUT_SIZE = 65536,
     /* What an answer's head needs at most, without `extra`. */
     HEAD_ROOM = 512,
@@ -188,12 +191,19 @@ static struct server_block *block_take(struct server *s)
     return b;
 }
 
+/* Free a block or what was kept of an answer. */
+static void give_back(struct server *s, void *memory)
+{
+    s->freed += memory != NULL;
+    free(memory);
+}
+
 static void block_give(struct server *s, struct server_block *b)
 {
     if (!b)
         return;
     if (s->spare_count == SPARE_BLOCKS) {
-        free(b);
+        give_back(s, b);
         return;
     }
     b->next = s->spare;
@@ -242,8 +252,8 @@ static void on_closed(uv_handle_t *handle)
     struct server *s = c->server;
     list_remove(&s->phases[SERVER_CLOSED], c);
     block_give(s, c->block);
-    free(c->flight);
-    free(c->waiting.at);
+    give_back(s, c->flight);
+    give_back(s, c->waiting.at);
     free(c);
     s->alive--;
     drain_step(s);
@@ -390,7 +400,7 @@ static void out_add(struct server_connection *c, struct slice octets)
 static void on_written(uv_write_t *write, int status)
 {
     struct server_connection *c = (struct server_connection *)write->handle;
-    free(c->flight);
+    give_back(c->server, c->flight);
     c->flight = NULL;
     if (status || (c->waiting.len > 0 && !launch(c))) {
         close_now(c);
@@ -1084,7 +1094,11 @@ static void on_sweep(uv_timer_t *timer)
             while ((c = s->phases[phase].first))
                 close_now(c);
     }
-    if (s->counters.open == 0)
+    if (s->freed >= TRIM_AFTER) { /* malloc keeps what lies below a block that is in use */
+        s->freed = 0;
+        malloc_trim(0);
+    }
+    if (s->alive == 0) /* connections that were closed just now have yet to free theirs */
         uv_timer_stop(timer);
 }
 

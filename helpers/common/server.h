@@ -136,7 +136,8 @@ struct server {
                                     for what must wait for more */
     struct server_block *spare;
     unsigned spare_count;
-    uint32_t alive;                   /* connections whose memory is not yet freed */
+    unsigned freed; /* blocks and answers, since the system last got memory back */
+    uint32_t alive; /* connections whose memory is not yet freed */
     struct server_connection *out_of; /* whose answers wait in out */
     struct text out;
     int64_t date_at;

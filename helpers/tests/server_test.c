@@ -1,7 +1,7 @@
 /* server_test.c - the server over real sockets, in the test's own loop: what is answered, what
  * becomes of slow, half-closed, too many and vanished peers, and every call that may fail failing
  * in turn. Time is the test's: uv_now jumps where it is told to. */
-/* wrap: uv_now uv_timer_start uv_try_write uv_write uv_read_start uv_accept */
+/* wrap: uv_now uv_timer_start uv_try_write uv_write uv_read_start uv_accept malloc_trim */
 /* wrap: uv_tcp_bind uv_tcp_nodelay uv_listen uv_fileno */
 /* wrap: malloc calloc realloc shutdown recv getrlimit time */
 #include "server.h"
@@ -88,6 +88,14 @@ uint64_t __wrap_uv_now(const uv_loop_t *l);
 uint64_t __wrap_uv_now(const uv_loop_t *l)
 {
     return __real_uv_now(l) + jumped;
+}
+
+static unsigned trimmed;
+int __wrap_malloc_trim(size_t pad);
+int __wrap_malloc_trim(size_t pad)
+{
+    (void)pad;
+    return (int)++trimmed;
 }
 
 /* The sweep comes every millisecond, so that nobody has to wait for it. */
@@ -875,6 +883,29 @@ static void test_endless_head(void)
 /* -- too many -----------------------------------------------------------------------------------
  */
 
+/* Memory goes back to the system at a sweep, when many had to wait with half a head, and not for
+ * a few. */
+static void test_memory_is_given_back(void)
+{
+    static struct peer halves[100];
+    struct server_limits limits = server_limits_default;
+    assert(start(&limits));
+    for (unsigned count = 50; count <= 100; count += 50) {
+        trimmed = 0;
+        for (unsigned i = 0; i < count; i++) {
+            peer_open(&halves[i]);
+            peer_send(&halves[i], "GET /ping HTTP/1.1\r\n");
+            turns(1);
+        }
+        assert(trimmed == 0);
+        for (unsigned i = 0; i < count; i++)
+            peer_close(&halves[i]);
+        pass(1000);
+        assert(server.counters.open == 0 && trimmed == (count > 80));
+    }
+    stop();
+}
+
 static void test_too_many(void)
 {
     static struct peer many[5];
@@ -1172,6 +1203,7 @@ int main(void)
     test_streams();
     test_deadlines();
     test_endless_head();
+    test_memory_is_given_back();
     test_too_many();
     test_partial_writes();
     test_many_answers();
