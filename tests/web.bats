@@ -49,6 +49,13 @@ teardown() {
   says 500 "$cannot refuses the connection"
 }
 
+@test "a check that may take longer than the server's answers is still answered by what it found" {
+  fake_up
+  web_up --env CHECK_TIMEOUT=3s --env SERVER_ANSWER_TIMEOUT=1s
+  fake_says hang
+  says 500 "could not check if DB is available: 127.0.0.1:$FAKE_PORT does not answer in time"
+}
+
 @test "only a change of state is logged" {
   fake_up
   web_up
@@ -164,8 +171,10 @@ print(json.load(urllib.request.urlopen(urllib.request.Request(
   assert_equal "$status" 500
   jq --exit-status '.state == "failed" and .failed_phase == "connect" and .answer_status == null' <<<"$body"
 
-  get /check_db --header 'Accept: application/json;q=0'
-  refute [ "${body:0:1}" = "{" ]
+  for weight in 0 0.0 0.000; do
+    get /check_db --header "Accept: application/json;q=$weight"
+    refute [ "${body:0:1}" = "{" ]
+  done
 }
 
 @test "CHECK_<NAME>_URL makes further targets, asked for one by one or all at once" {
@@ -255,12 +264,15 @@ once() { docker run --rm "$(labelled)" "${HARDENED[@]}" --network host "$@" "$WE
   local path
   for mode in 200 424 close 301; do
     fake_says "$mode"
-    for path in / /check_db /check /history /metrics /badge.svg; do
+    for path in / /check_db /check /check/db /history /metrics /badge.svg /badge/db.svg /nowhere; do
       get "$path" --include
       [[ "$body" != *SECRET* ]] || fail "$path tells it"
       get "$path" --include --header 'Accept: application/json'
       [[ "$body" != *SECRET* ]] || fail "$path tells it"
     done
+    run curl --silent --max-time 2 "http://127.0.0.1:$WEB_PORT/events"
+    assert_output --partial '"title"'
+    refute_output --partial SECRET
   done
   run -0 docker logs "$WEB"
   refute_output --partial SECRET
@@ -389,6 +401,24 @@ watchers() {
   assert_line 'web_checks_total{target="db",result="available"} 1'
   assert_line 'web_checks_total{target="db",result="failed"} 1'
   "$TESTS/promtool" check metrics <<<"$body"
+}
+
+@test "--help and docs/helpers.md name every setting, and the latter every metric" {
+  local image help page metric setting
+  page="$(<"$TESTS/../docs/helpers.md")"
+  for image in "$WEB_IMAGE" "$CHECKER_IMAGE"; do
+    help="$(docker run --rm "$(labelled)" "$image" --help)"
+    while read -r setting; do
+      [[ "$help" == *"$setting"* && "$page" == *"$setting"* ]] || fail "$setting is missing"
+    done < <(sed -nE 's/.*\{"([A-Z_]+)", (true|false), .*/\1/p' "$TESTS/../helpers/common/daemon.c")
+    WEB_IMAGE="$image" FAKE_PORT=1 web_up
+    get /metrics
+    while read -r metric; do
+      if [[ "$metric" == *_build_info || "$metric" == *_http_* ]]; then metric="${metric#*_}"; fi
+      grep -Eq "\`${metric}[\`{]" <<<"$page" || fail "$metric is missing"
+    done < <(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' <<<"$body")
+    web_down
+  done
 }
 
 # --- strangers ---

@@ -34,21 +34,18 @@ static const char help[] =
     "                       while DATABASE_URL is not set it is \"not configured\"\n"
     "                       X-Replica names who answers: DYNO, or the host name\n"
     "    GET /healthz  200  while the process lives; asks nobody\n"
-    "    GET /metrics  200  Prometheus text format\n"
+    "    GET /metrics  200  metrics in Prometheus text format, each with its # HELP\n"
     "\n"
     "ENVIRONMENT\n"
-    "    DATABASE_URL      "
+    "    DATABASE_URL        "
     "postgres://USER:PASSWORD@HOST[:PORT][,HOST...]/DATABASE[?OPTION=VALUE&...]\n"
-    "                      Every option of libpq 15 but service and GSSAPI: sslmode, sslrootcert,\n"
-    "                      target_session_attrs, ...\n"
-    "    PORT              where to listen (5000)\n"
-    "    PING_DEADLINE     from a request to its answer, whatever happens (2s)\n"
-    "    RESOLVE_DEADLINE  to look the host names up (half of PING_DEADLINE)\n"
-    "    CONNECT_DEADLINE  to connect and log in (PING_DEADLINE)\n"
-    "    QUERY_DEADLINE    for the answer to one query; then it is asked once more on a new\n"
-    "                      connection (half of PING_DEADLINE)\n"
-    "    SERVER_*          limits of the HTTP server, see docs/helpers.md\n"
-    "\n"
+    "                        Every option of libpq 15 but service and GSSAPI: sslmode,\n"
+    "                        sslrootcert, target_session_attrs, ...\n"
+    "    PING_DEADLINE       from a request to its answer, whatever happens (2s)\n"
+    "    RESOLVE_DEADLINE    to look the host names up (half of PING_DEADLINE)\n"
+    "    CONNECT_DEADLINE    to connect and log in (PING_DEADLINE)\n"
+    "    QUERY_DEADLINE      for the answer to one query; then it is asked once more on a new\n"
+    "                        connection (half of PING_DEADLINE)\n" DAEMON_HELP "\n"
     "EXIT STATUS\n"
     "    Serving: 0 ended by SIGTERM or SIGINT, 1 cannot serve, 2 wrong arguments or settings.\n"
     "    --once, --wait, as pg_isready: 0 available; 1 the server rejects us (login, database,\n"
@@ -262,7 +259,7 @@ static const struct server_route routes[] = {
     {NULL, 0, NULL, NULL},
 };
 
-static const struct daemon_program program = {
+static struct daemon_program program = {
     .name = "checker",
     .help = help,
     .routes = routes,
@@ -279,6 +276,7 @@ static int run_once(const struct dbping_limits *limits, uint64_t wait_ms)
         (void)fputs(REPLY_NOT_CONFIGURED, stdout);
         return ONCE_NOT_ASKED;
     }
+    daemon_harden(NULL);
     code = once_run(&checker.url, limits, wait_ms);
     dburl_free(&checker.url);
     return code;
@@ -286,10 +284,12 @@ static int run_once(const struct dbping_limits *limits, uint64_t wait_ms)
 
 static int serve(const struct dbping_limits *limits)
 {
-    write_fields();
-    int code = daemon_start(&checker.daemon, &program);
+    int code;
     int error;
 
+    write_fields();
+    program.deadline_ms = limits->total_ms;
+    code = daemon_start(&checker.daemon, &program);
     if (code != DAEMON_OK) {
         dburl_free(&checker.url);
         return code;

@@ -77,6 +77,13 @@ static bool read_limits(struct server_limits *l, struct text *error)
     return true;
 }
 
+static bool is_address(const char *name)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    return uv_ip6_addr(name, 0, &v6) == 0 || uv_ip4_addr(name, 0, &v4) == 0;
+}
+
 /* -- /healthz and /metrics -------------------------------------------------------------------- */
 
 /* Alive: the loop turns. What we depend on is not asked, or a database that is down would have
@@ -196,6 +203,13 @@ int daemon_start(struct daemon *d, const struct daemon_program *program)
 
     if (!env_number("PORT", 0, 65535, &port, &error) || !read_limits(&limits, &error)) {
         log_error("%s: %s", program->name, text_string(&error));
+        return DAEMON_USAGE;
+    }
+    /* Our 503 is for a handler that has lost its way, never for one whose time is not up. */
+    if (limits.answer_ms < program->deadline_ms + 1000)
+        limits.answer_ms = (uint32_t)program->deadline_ms + 1000;
+    if (address && !is_address(address)) {
+        log_error("%s: SERVER_ADDRESS must be an IP address", program->name);
         return DAEMON_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);

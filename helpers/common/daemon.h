@@ -32,12 +32,33 @@ struct daemon_program {
     const char *name;                  /* "web": in log lines, --version, names of metrics */
     const char *help;                  /* what --help prints */
     const struct server_route *routes; /* its own; /healthz and /metrics are added */
+    uint64_t deadline_ms; /* it answers by then itself: the server waits at least a second longer */
     void (*metrics)(struct text *out, void *data); /* NULL, or adds its own metrics */
     void (*stop)(void *data);    /* NULL, or: SIGTERM or SIGINT has come. Requests that are held are
                                     still to be answered; what they do not need may be closed */
     void (*drained)(void *data); /* NULL, or: the last connection is closed; close the rest */
     void *data;
 };
+
+/* The settings of every daemon, for its help. */
+#define DAEMON_HELP                                                              \
+    "    PORT                where to listen (5000)\n"                           \
+    "    SERVER_ADDRESS      at which IP address (every one)\n"                  \
+    "    SERVER_CONNECTIONS  at once (1000)\n"                                   \
+    "    SERVER_LINE_BYTES, SERVER_HEAD_BYTES, SERVER_FIELDS\n"                  \
+    "                        of a request's head (8192, 16384, 100): 414, 431\n" \
+    "    SERVER_BODY_BYTES   of its content (65536): 413\n"                      \
+    "    SERVER_HEAD_TIMEOUT, SERVER_BODY_TIMEOUT\n"                             \
+    "                        for the whole head, the whole content (10s): 408\n" \
+    "    SERVER_ANSWER_TIMEOUT, SERVER_WRITE_TIMEOUT\n"                          \
+    "                        for our answer, for the peer to take it (10s)\n"    \
+    "    SERVER_IDLE_TIMEOUT, SERVER_LINGER_TIMEOUT\n"                           \
+    "                        between requests (60s), to close (2s)\n"            \
+    "    SERVER_LIFETIME     of a connection (1h)\n"                             \
+    "    SERVER_DRAIN_TIMEOUT\n"                                                 \
+    "                        after SIGTERM, for what was asked before (8s)\n"    \
+    "\n"                                                                         \
+    "    A duration is a whole number and ms, s, m or h; a number alone is seconds.\n"
 
 /* Private but loop and server. */
 struct daemon {

@@ -127,12 +127,81 @@ static void test_settings(void)
     } wrong[] = {
         {"PORT", "70000"},           {"PORT", "http"},         {"SERVER_FIELDS", "101"},
         {"SERVER_CONNECTIONS", "0"}, {"SERVER_LIFETIME", "x"}, {"SERVER_HEAD_TIMEOUT", "1ms"},
+        {"SERVER_ADDRESS", "here"},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         setenv(wrong[i].name, wrong[i].value, 1);
         assert(daemon_start(&d, &program) == DAEMON_USAGE);
         unsetenv(wrong[i].name);
     }
+}
+
+/* Each limit is set by its own variable, and nothing else is. */
+static void test_limits(void)
+{
+#define LIMIT(name, text, field, value)                              \
+    {                                                                \
+        "SERVER_" name, text, offsetof(struct server_limits, field), \
+            sizeof(((struct server_limits *)0)->field), value        \
+    }
+    static const struct {
+        const char *name;
+        const char *text;
+        size_t offset;
+        size_t size;
+        uint64_t value;
+    } cases[] = {
+        LIMIT("CONNECTIONS", "7", connections, 7),
+        LIMIT("LINE_BYTES", "201", http.line, 201),
+        LIMIT("HEAD_BYTES", "602", http.head, 602),
+        LIMIT("FIELDS", "13", http.fields, 13),
+        LIMIT("BODY_BYTES", "504", http.body, 504),
+        LIMIT("HEAD_TIMEOUT", "5s", head_ms, 5000),
+        LIMIT("BODY_TIMEOUT", "6s", body_ms, 6000),
+        LIMIT("ANSWER_TIMEOUT", "7s", answer_ms, 7000),
+        LIMIT("WRITE_TIMEOUT", "8s", write_ms, 8000),
+        LIMIT("IDLE_TIMEOUT", "9m", idle_ms, 540000),
+        LIMIT("LINGER_TIMEOUT", "0", linger_ms, 0),
+        LIMIT("LIFETIME", "11h", life_ms, 39600000),
+        LIMIT("DRAIN_TIMEOUT", "1200ms", drain_ms, 1200),
+    };
+#undef LIMIT
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct server_limits expected;
+        char *octets = (char *)&expected;
+        uint64_t value = cases[i].value; /* its low octets come first, as on every machine here */
+
+        setenv("PORT", "0", 1);
+        assert(daemon_start(&d, &bare) == DAEMON_OK);
+        expected = d.server.limits;
+        daemon_stop(&d);
+        assert(daemon_run(&d) == DAEMON_OK);
+        assert(memcmp(octets + cases[i].offset, &value, cases[i].size) != 0);
+        memcpy(octets + cases[i].offset, &value, cases[i].size);
+
+        setenv(cases[i].name, cases[i].text, 1);
+        assert(daemon_start(&d, &bare) == DAEMON_OK);
+        assert(memcmp((char *)&d.server.limits, octets, sizeof(expected)) == 0);
+        daemon_stop(&d);
+        assert(daemon_run(&d) == DAEMON_OK);
+        unsetenv(cases[i].name);
+    }
+}
+
+/* It listens where it is told to, and nowhere else. */
+static void test_address(void)
+{
+    struct sockaddr_storage at;
+    int len = sizeof(at);
+
+    setenv("PORT", "0", 1);
+    setenv("SERVER_ADDRESS", "127.0.0.2", 1);
+    assert(daemon_start(&d, &bare) == DAEMON_OK);
+    assert(uv_tcp_getsockname(&d.server.listener, (struct sockaddr *)&at, &len) == 0);
+    assert(((struct sockaddr_in *)&at)->sin_addr.s_addr == htonl(0x7f000002));
+    daemon_stop(&d);
+    assert(daemon_run(&d) == DAEMON_OK);
+    unsetenv("SERVER_ADDRESS");
 }
 
 /* -- its life -------------------------------------------------------------------------------------
@@ -184,6 +253,26 @@ static void run(const struct daemon_program *p, int number)
     unsetenv("SERVER_DRAIN_TIMEOUT");
 }
 
+/* Whatever is set, the server does not answer for a handler whose own time is not up. */
+static void test_deadline(void)
+{
+    static const struct {
+        const char *setting;
+        uint64_t deadline_ms;
+        uint32_t answer_ms;
+    } cases[] = {{"", 2000, 10000}, {"", 60000, 61000}, {"1s", 5000, 6000}, {"7s", 5000, 7000}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct daemon_program patient = bare;
+        patient.deadline_ms = cases[i].deadline_ms;
+        setenv("SERVER_ANSWER_TIMEOUT", cases[i].setting, 1);
+        assert(daemon_start(&d, &patient) == DAEMON_OK);
+        assert(d.server.limits.answer_ms == cases[i].answer_ms);
+        daemon_stop(&d);
+        assert(daemon_run(&d) == DAEMON_OK);
+    }
+    unsetenv("SERVER_ANSWER_TIMEOUT");
+}
+
 static void test_stop_twice(void)
 {
     assert(daemon_start(&d, &bare) == DAEMON_OK);
@@ -228,8 +317,11 @@ int main(void)
 {
     test_arguments();
     test_settings();
+    test_limits();
+    test_address();
     run(&program, SIGTERM);
     run(&bare, SIGINT);
+    test_deadline();
     test_stop_twice();
     test_failures();
     return 0;

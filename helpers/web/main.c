@@ -35,7 +35,7 @@ static const char help[] =
     "    GET /history        JSON: uptime and p50, p95, p99 over 1 h and 24 h; the last checks\n"
     "    GET /badge.svg      a badge for DB; /badge/NAME.svg for another target\n"
     "    GET /healthz        200 while the process lives; asks nobody\n"
-    "    GET /metrics        Prometheus text format\n"
+    "    GET /metrics        metrics in Prometheus text format, each with its # HELP\n"
     "\n"
     "    While a page is open there is one check a second, however many are open.\n"
     "\n"
@@ -43,10 +43,7 @@ static const char help[] =
     "    CHECK_DB_URL        what /check_db calls (http://db-checker:5000/ping)\n"
     "    CHECK_<NAME>_URL    further targets; CHECK_USER_API_URL is /check/user-api\n"
     "    CHECK_TIMEOUT       from a request to its answer, whatever happens (2500ms)\n"
-    "    APP_NAME            what the page calls this app (web)\n"
-    "    PORT                where to listen (5000)\n"
-    "    SERVER_*            limits of the HTTP server, see docs/helpers.md\n"
-    "\n"
+    "    APP_NAME            what the page calls this app (web)\n" DAEMON_HELP "\n"
     "EXIT STATUS\n"
     "    Serving: 0 ended by SIGTERM or SIGINT, 1 cannot serve, 2 wrong arguments or settings.\n"
     "    --once: 0 all available, 1 one is not available, 2 wrong arguments or settings, 3 one\n"
@@ -105,6 +102,7 @@ static int run_once(void)
         log_error("web: cannot make an event loop: %s", uv_strerror(r));
         return EXIT_NOT_CHECKED;
     }
+    daemon_harden(NULL);
     for (unsigned i = 0; i < settings.count; i++)
         (void)!target_ask(&settings.targets[i], &loop);
     uv_run(&loop, UV_RUN_DEFAULT);
@@ -147,6 +145,7 @@ int main(int argc, char **argv)
         return DAEMON_USAGE;
 
     site_routes(&site, routes);
+    program.deadline_ms = settings.timeout_ms;
     code = daemon_start(&daemon, &program);
     if (code != DAEMON_OK)
         return code;
