@@ -1,6 +1,6 @@
 # The one door. `make` alone says what there is.
 
-.PHONY: help pictures demo demo-down demo-dokku test test-dokku unit lint bats bench bench-deploy fuzz coverage size screenshots
+.PHONY: help pictures demo demo-down demo-dokku test test-dokku unit lint bats bench bench-deploy fuzz valgrind coverage size screenshots
 
 help:
 	@echo "make demo         the story of the README on this machine's Docker; leaves it running"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench        ratios against named rivals, measured in the same run"
 	@echo "make bench-deploy a deploy under load: ours beside what Dokku offers"
 	@echo "make fuzz         fuzzers, SECONDS=60 each"
+	@echo "make valgrind     the C unit tests in valgrind, some minutes"
 	@echo "make coverage     line coverage of helpers/"
 	@echo "make size         sizes of the images, and memory after a million requests"
 	@echo "make screenshots  pictures of the pages, in build/screenshots"
@@ -48,7 +49,7 @@ bench:
 bench-deploy:
 	@bench/deploy
 
-fuzz coverage:
+fuzz valgrind coverage:
 	@tests/setup && $(MAKE) -C helpers $@
 
 size:

@@ -97,6 +97,7 @@ int __wrap_uv_getaddrinfo(uv_loop_t *on, uv_getaddrinfo_t *req, uv_getaddrinfo_c
     assert(strcmp(node, "service") == 0 && hints->ai_socktype == SOCK_STREAM);
     if (fails())
         return UV_ENOMEM;
+    req->type = UV_UNKNOWN_REQ; /* uv_cancel looks at it */
     resolver.request = req;
     resolver.answer = cb;
     uv_timer_init(on, &resolver.timer);
