@@ -103,10 +103,29 @@ asyncio.run(main())")"
   checker="$(checker_run c "$(url db.example)" --volume "$BATS_TEST_TMPDIR/resolv.conf:/etc/resolv.conf:ro")"
   lose_packets "$checker" "$silent"
 
-  ask "$checker" &
-  get "$checker" /healthz
-  wait
   assert_unavailable "$checker" "resolve: "
+}
+
+@test "while a name server is silent, everybody else is answered at once" {
+  need_root
+  local silent checker address asking
+  silent="$(container_run dns interservice-test/provider:1)"
+  printf 'nameserver %s\n' "$(container_address "$silent")" >"$BATS_TEST_TMPDIR/resolv.conf"
+  checker="$(checker_run c "$(url db.example)" --volume "$BATS_TEST_TMPDIR/resolv.conf:/etc/resolv.conf:ro" \
+    --env RES_OPTIONS=timeout:8 --env PING_DEADLINE=8s --env RESOLVE_DEADLINE=8s)"
+  lose_packets "$checker" "$silent"
+
+  address="$(container_address "$checker")"
+  curl --silent --max-time 20 "http://$address:5000/ping" >"$BATS_TEST_TMPDIR/answer" 3>&- &
+  asking=$!
+  await in_flight "$checker"
+  for _ in 1 2 3; do
+    run -0 curl --silent --fail --max-time 1 "http://$address:5000/healthz"
+    assert_output ok
+  done
+  in_flight "$checker"
+  wait "$asking"
+  assert_regex "$(cat "$BATS_TEST_TMPDIR/answer")" "Error: (resolve|timeout): "
 }
 
 @test "a host that no way leads to is told at once" {
@@ -310,6 +329,12 @@ port_open() { : <"/dev/tcp/$(container_address "$1")/$2"; }
 
   docker stop "$two" >/dev/null
   assert_unavailable "$checker" "connect: session is read-only"
+
+  # Neither will do: each says why.
+  checker="$(checker_run neither "$(url "$SHARED:1,$one" "?target_session_attrs=read-write")")"
+  assert_unavailable "$checker" "connect: refused; session is read-only$"
+  checker="$(checker_run either "$(url "$one,$SHARED:1" "?target_session_attrs=read-write")")"
+  assert_unavailable "$checker" "connect: session is read-only; refused$"
 }
 
 # sql_shows POSTGRES SETTING VALUE
@@ -362,7 +387,8 @@ no_backend() { ! has_backend "$1"; }
   local bad
   for bad in "postgres//u:$PASSWORD@h/db" "postgres://u:$PASSWORD@h/db?sslmode=maybe" \
     "postgres://u:$PASSWORD@h:99999/db" "postgres://u:x/$PASSWORD@h/db" "postgres://u:x@$PASSWORD@h/db" \
-    "postgres://u:$PASSWORD@h/db?nonsense=1"; do
+    "postgres://u:$PASSWORD@h/db?nonsense=1" "postgres://u:$PASSWORD@h/db?keepalives_idle=abc" \
+    "postgres://u:$PASSWORD@h/db?connect_timeout=1s"; do
     run -2 --separate-stderr checker_command "$bad"
     refute_output
     # shellcheck disable=SC2154 # run sets it
@@ -403,8 +429,9 @@ no_backend() { ! has_backend "$1"; }
   run -0 docker logs "$waiting"
   assert_output --partial "DB is available"
 
-  # shellcheck disable=SC2046 # words
-  waiting="$(DATABASE_URL="$(url "$SHARED:1")" container_run ended $(checker_options) --env DATABASE_URL "$CHECKER_IMAGE" --wait 60s)"
+  # Nobody but itself takes its privileges from this one.
+  waiting="$(DATABASE_URL="$(url "$SHARED:1")" container_run ended --env DATABASE_URL "$CHECKER_IMAGE" --wait 60s)"
+  await grep --quiet '^NoNewPrivs:.*1$' "/proc/$(container_pid "$waiting")/status"
   docker stop --time 10 "$waiting" >/dev/null
   assert_equal "$(docker inspect --format '{{.State.ExitCode}}' "$waiting")" 2
 }
