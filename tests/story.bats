@@ -42,25 +42,32 @@ check_db_is() {
   assert_output --partial "200 DB is available"
 }
 
-@test "3. three replicas, and each of them answers" {
+@test "3. the same from the command line, at once or when it is there" {
+  run -0 dokku run "$CHECKER" --once
+  assert_output --partial "DB is available"
+  run -0 dokku run "$CHECKER" --wait 30s
+  assert_output --partial "DB is available"
+}
+
+@test "4. three replicas, and each of them answers" {
   run -0 dokku ps:scale "$CHECKER" web=3
   run -0 --separate-stderr from_web client load --kind new --url "http://$CHECKER:5000/ping" --rate 20 --seconds 5 --timeout 3
   assert_equal "$(jq -r '.failed, (.replicas | length)' <<<"$output" | xargs)" "0 3"
 }
 
-@test "4. a deploy under load fails no request" {
+@test "5. a deploy under load fails no request" {
   in_background "$BATS_TEST_TMPDIR/load" from_web client load --kind new --url "http://$CHECKER:5000/ping" --rate 20 --clients 2 --seconds 25 --timeout 3
   run -0 dokku ps:rebuild "$CHECKER"
   wait_until 60 test -e "$BATS_TEST_TMPDIR/load"
   assert_load "$(<"$BATS_TEST_TMPDIR/load")"
 }
 
-@test "5. status measures the link, and exits 0" {
+@test "6. status measures the link, and exits 0" {
   run -0 dokku interservice:status "$WEB"
   assert_output --partial "$CHECKER"
 }
 
-@test "6. a database that stops is told, and it is back when it is back" {
+@test "7. a database that stops is told, and it is back when it is back" {
   dokku postgres:stop "$DB"
   wait_until 20 check_db_is 503 "DB is not available"
   # the link of web works: it carries that answer; the checker's own is the one that is broken
@@ -75,7 +82,7 @@ check_db_is() {
   run -0 dokku interservice:status "$WEB"
 }
 
-@test "7. unlinked, web is where it was" {
+@test "8. unlinked, web is where it was" {
   run -0 dokku interservice:unlink "$WEB" "$CHECKER"
   run -0 http_get "$WEB" /check_db
   assert_output --regexp "^500 could not check if DB is available: "
