@@ -234,10 +234,11 @@ snapshot_files() {
   [[ ! -d "$directory" ]] || (cd "$directory" && find . -type f -size +0 | sort | xargs --no-run-if-empty grep --with-filename '')
 }
 
-# snapshot_store NAME: files of the plugin that are called so, or hold the name.
+# snapshot_store NAME: files of the plugin that are called so, or hold the name; without the last
+# measurement, which is of all links of a Dokku and may be another suite's.
 snapshot_store() {
   local file
-  find "$(dokku_lib)"/{data,config}/interservice -type f 2>/dev/null | sort | while IFS= read -r file; do
+  find "$(dokku_lib)"/{data,config}/interservice -type f ! -name measured ! -name audited 2>/dev/null | sort | while IFS= read -r file; do
     if [[ "$file" == *"$1"* ]] || grep -Fqw -e "$1" "$file"; then grep --with-filename '' "$file"; fi
   done || true
 }
