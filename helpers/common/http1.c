@@ -546,13 +546,13 @@ static enum http1_result pause_at(struct http1_head *h, const char *p, const cha
 }
 
 /* The field lines and the empty line after them, from p on; HTTP1_DONE without any judgement of
- * the whole. fold is the buffer again where folded lines are mended: in responses, else NULL. */
+ * the whole. fold is the buffer again where folded lines may be mended, else NULL. */
 static inline __attribute__((always_inline)) enum http1_result
 read_fields(struct http1_head *h, const char *p, size_t len, const struct http1_limits *limits,
             char *fold, const enum kind kind)
 {
     const char *const stop = h->base + (len < limits->head ? len : limits->head);
-    const bool folds = kind == RESPONSE || (kind == TRAILERS && fold);
+    const bool folds = kind == RESPONSE || (kind == TRAILERS && h->response);
     const char *mark = h->base + h->mark;
     enum field_state state = h->state;
     struct http1_field field = h->line;
@@ -1235,8 +1235,7 @@ static enum http1_result read_trailers(struct http1_body *body, char *buf, size_
     h->base = buf;
     if (body->seen == 0)
         begin(h, FIELD, body->response);
-    result =
-        read_fields(h, buf + body->seen, len, body->limits, body->response ? buf : NULL, TRAILERS);
+    result = read_fields(h, buf + body->seen, len, body->limits, buf, TRAILERS);
     if (result == HTTP1_REFUSED)
         body->refuse = h->refuse;
     body->seen = h->at;
