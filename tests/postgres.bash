@@ -15,7 +15,7 @@ PASSWORD="never-shown-0451"
 
 # The checker's default deadline, and what a busy machine may add to it: below the 5 s of Dokku's checks.
 DEADLINE_MS=2000
-MARGIN_MS=1500
+MARGIN_MS=1000
 
 answer_status="" answer_body="" answer_ms="" # what `ask` finds
 
