@@ -16,6 +16,9 @@ networks_of_ours() {
   docker network ls --format '{{ .Name }}' --filter "name=^interservice\.$SERVICE\."
 }
 
+# options: for the service's web containers.
+options() { dokku docker-options:list "$SERVICE" --process web --phase deploy; }
+
 @test "a container is created with the alias, nginx reaches it, and the price is said" {
   run -0 --separate-stderr dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
   # shellcheck disable=SC2154 # bats sets it
@@ -33,13 +36,15 @@ networks_of_ours() {
   local before
   before="$(snapshot "$SERVICE" | grep -v -e "^bridge:" -e "^interservice")"
   run -0 dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+  run -0 options
+  assert_output "--network-alias $SERVICE"$'\n'"--network-alias $SERVICE.internal"
   run -0 dokku ps:rebuild "$SERVICE"
   run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
 
   run -0 dokku network:report "$SERVICE" --network-initial-network
   assert_output ""
-  run -0 dokku docker-options:report "$SERVICE" --docker-options-deploy
-  refute_output --partial network-alias
+  run -0 options
+  assert_output ""
   run -0 http_get "$SERVICE"
   assert_output --partial 200
 
@@ -67,4 +72,37 @@ networks_of_ours() {
   assert_output --partial "is attached at create"
   run -0 dokku interservice:link "$other" "$SERVICE" --attach create --no-restart
   destroy_apps "$other"
+}
+
+@test "a service is attached at create under one name only" {
+  local other process="" alias="" before
+  other="$(new_app)"
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+  before="$(snapshot "$SERVICE" "$other")"
+  for process in web worker; do
+    alias="another-$process"
+    run -1 dokku interservice:link "$other" "$SERVICE" --attach create --process "$process" --alias "$alias" --port 5000 --no-restart
+    assert_output --partial "dokku interservice:link $other $SERVICE --process web --alias $SERVICE --attach create"
+  done
+  assert_equal "$(snapshot "$SERVICE" "$other")" "$before"
+  # and as the message says
+  run -0 dokku interservice:link "$other" "$SERVICE" --attach deploy --alias another --no-restart
+  run -0 dokku interservice:unlink "$other" "$SERVICE" --no-restart
+  destroy_apps "$other"
+}
+
+@test "sync adds exactly the options that are missing, and unlink takes them out whatever became of the property" {
+  local wished
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+  wished="$(options)"
+  dokku docker-options:remove --process web "$SERVICE" deploy "--network-alias $SERVICE"
+  run -0 dokku interservice:sync
+  assert_equal "$(options)" "$wished"
+  dokku network:set "$SERVICE" initial-network
+  run -0 dokku interservice:sync
+  assert_equal "$(options)" "$wished"
+
+  dokku network:set "$SERVICE" initial-network
+  run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  assert_equal "$(options)" ""
 }

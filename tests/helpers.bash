@@ -256,6 +256,7 @@ assert_nothing_left() {
     else
       assert_equal "$(docker ps --all --filter "label=com.dokku.app-name=$name" --format '{{ .Networks }}' | grep interservice || true)" ""
       assert_equal "$(snapshot_files "config/network/$name" | grep interservice || true)" ""
+      assert_equal "$(snapshot_files "config/docker-options/$name" | grep -e --network-alias || true)" ""
     fi
   done
 }

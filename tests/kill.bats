@@ -116,6 +116,29 @@ as_wished() {
   is_unlinked
 }
 
+@test "link --attach create, killed at each step, and its unlink" {
+  local before
+  before="$(snapshot "$SERVICE")"
+  before() { unlink; }
+  after() {
+    synced
+    if is_wished; then is_attached; else assert_equal "$(snapshot "$SERVICE")" "$before"; fi
+  }
+  at_each_call kill '^dokku |^docker network (create|connect|disconnect|rm) ' interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+
+  before() { is_wished || run -0 dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart; }
+  at_each_call kill '^dokku |^docker network (create|connect|disconnect|rm) ' interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  assert_equal "$(snapshot "$SERVICE")" "$before"
+}
+
+# is_attached: the next container of the service is created with its name.
+is_attached() {
+  run -0 dokku docker-options:list "$SERVICE" --process web --phase deploy
+  assert_output "--network-alias $SERVICE"$'\n'"--network-alias $SERVICE.internal"
+  run -0 dokku network:report "$SERVICE" --network-initial-network
+  assert_output --partial "interservice.$SERVICE."
+}
+
 @test "a link to a datastore, killed at each step, and its unlink" {
   local before
   before="$(snapshot "$CALLER" "redis:$DB")"
