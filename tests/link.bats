@@ -186,13 +186,27 @@ refuses() {
   dokku config:unset --no-restart "$CALLER" MINE_URL
 }
 
-@test "an app on another scheduler is refused" {
-  local other
+@test "an app on another scheduler is refused, as service and as caller" {
+  local other scheduler
   other="$(new_app)"
-  dokku scheduler:set "$other" selected null
-  refuses 1 "is on the null scheduler" interservice:link "$CALLER" "$other"
+  for scheduler in null k3s; do
+    dokku scheduler:set "$other" selected "$scheduler"
+    refuses 1 "is on the $scheduler scheduler" interservice:link "$CALLER" "$other"
+    refuses 1 "is on the $scheduler scheduler" interservice:link "$other" "$SERVICE"
+  done
   dokku scheduler:set "$other" selected
   destroy_apps "$other"
+}
+
+@test "a name under which one of the two would find itself is refused" {
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --alias peer --no-restart
+  refuses 1 "$SERVICE is itself peer for $CALLER" interservice:link "$SERVICE" "$STRANGER" --alias peer
+  refuses 1 "$SERVICE is itself peer for $CALLER" interservice:link "$SERVICE" "$CALLER" --alias peer
+  refuses 1 "$CALLER calls $SERVICE by the name peer" interservice:link "$STRANGER" "$CALLER" --alias peer
+
+  run -0 dokku interservice:link "$SERVICE" "$CALLER" --alias other --no-restart
+  run -0 caller_get "$CALLER" http://peer:5000/
+  run -0 dokku interservice:unlink "$SERVICE" "$CALLER" --no-restart
 }
 
 @test "unlink of what is not linked says what is" {
