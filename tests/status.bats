@@ -209,6 +209,15 @@ network_of() { link_json .network; }
   destroy_apps "$app"
 }
 
+@test "running: a service that was moved to another scheduler" {
+  dokku scheduler:set "$SERVICE" selected k3s
+  assert_well
+  docker container stop --time 1 "$SERVICE.web.2"
+  assert_broken running "$SERVICE was moved to the k3s scheduler"
+  mend
+  assert_well
+}
+
 @test "network: the caller was taken out" {
   assert_well
   docker network disconnect "$(network_of)" "$CALLER.web.1"
