@@ -111,6 +111,31 @@ subnet_of() {
   destroy_apps "$caller" "$service"
 }
 
+# left: our networks.
+left() { docker network ls --filter "label=com.dokku.interservice.root=$(dokku_lib)" --format '{{ .Name }}'; }
+
+@test "uninstall leaves the network on which containers were created, reachable, and says what takes it away" {
+  local caller service network
+  caller="$(new_app)" service="$(new_app)"
+  run -0 dokku interservice:link "$caller" "$service" --attach create --port 5000 --no-restart
+  deploy_app "$service" provider
+  network="$(left)"
+
+  run -0 dokku plugin:uninstall interservice
+  assert_line --partial "dokku ps:rebuild $service"
+  assert_line --partial "docker network rm $network"
+  assert_equal "$(left)" "$network"
+  run -0 http_get "$service"
+  assert_output --partial "200 "
+
+  run -0 dokku ps:rebuild "$service"
+  run -0 http_get "$service"
+  assert_output --partial "200 "
+  wait_until 30 docker network rm "$network"
+  destroy_apps "$caller" "$service"
+  dokku plugin:install "file://$INTERSERVICE_STANDIN/source" --name interservice
+}
+
 @test "uninstall with links present leaves nothing of ours" {
   local caller service db
   caller="$(new_app)" service="$(new_app)" db="$(new_datastore postgres)"
@@ -122,7 +147,7 @@ subnet_of() {
 
   run -0 dokku plugin:uninstall interservice
 
-  assert_equal "$(docker network ls --quiet --filter "label=com.dokku.interservice.root=$(dokku_lib)")" ""
+  assert_equal "$(left)" ""
   [[ ! -e "$(dokku_lib)/data/interservice" ]]
   [[ ! -e "$(dokku_lib)/config/interservice" ]]
   run -1 dokku config:get "$caller" A_URL
