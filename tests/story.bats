@@ -17,6 +17,7 @@ setup_file() {
 }
 
 teardown_file() {
+  docker container rm --force "$WEB-beside.web.1" 2>/dev/null || true
   destroy_apps "$WEB" "$CHECKER"
   destroy_datastores postgres "$DB"
   dokku_down
@@ -56,10 +57,11 @@ check_db_is() {
 }
 
 @test "5. a deploy under load fails no request" {
-  in_background "$BATS_TEST_TMPDIR/load" from_web client load --kind new --url "http://$CHECKER:5000/ping" --rate 20 --clients 2 --seconds 25 --timeout 3
+  # beside web, whose image has no client
+  docker container run --detach --rm --name "$WEB-beside.web.1" --network "container:$(app_container "$WEB")" interservice-test/client:1 sleep 600
+  start_load rebuild "$WEB-beside" "http://$CHECKER:5000/ping" new --rate 20 --clients 2 --timeout 3
   run -0 dokku ps:rebuild "$CHECKER"
-  wait_until 60 test -e "$BATS_TEST_TMPDIR/load"
-  assert_load "$(<"$BATS_TEST_TMPDIR/load")"
+  assert_load "$(stop_load rebuild)"
 }
 
 @test "6. status measures the link, and exits 0" {
