@@ -349,3 +349,24 @@ all_calls() {
   assert_equal "$(all_calls)" "$few"
   rm -r "$STORE/links" "$STORE/apps"
 }
+
+@test "status, each call of docker failing once, cuts nobody off" {
+  link
+  before() { :; }
+  after() { refute_output --partial "network disconnect"; }
+  at_each_call fail '^docker ' interservice:status
+  # once is not yet a fault
+  : >"$COUNT"
+  NTH_COUNT="$COUNT" NTH_WHAT='^docker inspect ' NTH_AT=1 NTH_DO=fail run -0 dokku interservice:status
+  unlink
+}
+
+# The last one: it takes everything away.
+@test "an uninstall in which docker fails is finished by the tick" {
+  link
+  NTH_COUNT="$COUNT" NTH_WHAT='^docker network rm ' NTH_AT=1 NTH_DO=fail run ! dokku plugin:uninstall interservice
+  assert_output --partial "failed on purpose"
+  run -0 dokku ps:retire
+  assert_nothing_left "$SERVICE"
+  run -0 dokku plugin:uninstall interservice
+}

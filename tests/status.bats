@@ -399,6 +399,41 @@ while True:
   assert_well
 }
 
+# --- deploys
+
+# is_new REPLICA ID: Dokku has put another container in its place.
+is_new() { [[ "$(app_container "$SERVICE" web "$1")" != "$2" ]]; }
+
+# hold_lock, release_lock: nothing of ours can be done in between.
+hold_lock() {
+  local lock
+  lock="$(dokku_lib)/data/interservice/lock"
+  in_background "$BATS_TEST_TMPDIR/holder" flock "$lock" sh -c "until test -e '$BATS_TEST_TMPDIR/release'; do sleep 0.1; done"
+  wait_until 10 bash -c "! flock --nonblock '$lock' true"
+}
+
+release_lock() {
+  touch "$BATS_TEST_TMPDIR/release"
+  wait_until 10 test -e "$BATS_TEST_TMPDIR/holder"
+}
+
+@test "while a deploy is under way the link is ok, by the containers that serve" {
+  local old
+  assert_well
+  old="$(app_container "$SERVICE" web 2)"
+  in_background "$BATS_TEST_TMPDIR/rebuild" dokku ps:rebuild "$SERVICE"
+  wait_until 60 eval "docker ps --format '{{ .Names }}' | grep '^$SERVICE\.web\.2\.upcoming'"
+  hold_lock # before the new ones can have the name
+  wait_until 60 is_new 2 "$old"
+  assert_well
+  assert_equal "$(link_json '.replicas | map(select(.ok)) | length')" 2
+
+  release_lock
+  until [[ -e "$BATS_TEST_TMPDIR/rebuild" ]]; do assert_well; done
+  assert_well
+  [[ "$(link_json '.replicas[].container' | sort | xargs)" == "$SERVICE.web.1 $SERVICE.web.2" ]]
+}
+
 # --- faults of the service itself
 
 @test "connects: the service listens on 127.0.0.1 only" {
@@ -437,19 +472,17 @@ listens_for_others() {
 }
 
 @test "port: the service moved to another port while a command of ours held the lock" {
-  local lock release="$BATS_TEST_TMPDIR/release"
   service="$(new_app)"
-  lock="$(dokku_lib)/data/interservice/lock"
   deploy_process "$service" 'sh -c "PORT=5000 provider & exec provider"'
   dokku interservice:link "$CALLER" "$service" --no-restart
   dokku ports:set "$service" http:80:6000
 
-  in_background "$BATS_TEST_TMPDIR/holder" flock "$lock" sh -c "until test -e '$release'; do sleep 0.1; done"
-  wait_until 10 bash -c "! flock --nonblock '$lock' true"
+  hold_lock
   INTERSERVICE_LOCK_SECONDS=1 dokku ps:rebuild "$service"
-  touch "$release"
-  wait_until 10 test -e "$BATS_TEST_TMPDIR/holder"
+  release_lock
 
+  # the old container serves as long as it runs
+  wait_until 20 eval "[[ \$(docker ps --quiet --filter label=com.dokku.app-name=$service | wc -l) == 1 ]]"
   assert_broken network "is not on its network"
   mend
   assert_broken port "is on port 6000 now; the link says 5000"

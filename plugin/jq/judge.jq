@@ -256,11 +256,15 @@ def replicas:
 [$links | split("\n") | map(select(. != "")) | to_entries[]
  | (.key | tostring) as $number
  | .value | fields(["declared", "caller", "service", "process", "alias", "port", "path", "variable", "attach", "former", "extra",
-                    "network", "callers", "prober", "providers", "protocol", "outage", "outage_mend"])
+                    "network", "callers", "prober", "providers", "serving", "protocol", "outage", "outage_mend"])
  | .declared = (.declared == "true")
  | .port |= tonumber
  | .callers |= look_up(words)
  | .providers |= look_up(words)
+ | .network as $network | .alias as $alias
+ # who carries the name and is not of the last deploy serves until that is published
+ | ((.serving | look_up(words)) - .providers | map(select(known_as($network; $alias)))) as $before
+ | if $before != [] then .providers = $before + (.providers | map(select((.networks // {}) | has($network)))) else . end
  | .prober = ($by_id[.prober] // null)
  | .measured_in = (.prober.name // null)
  | ($checks[$number] // []) as $lines
