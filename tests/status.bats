@@ -408,7 +408,7 @@ is_new() { [[ "$(app_container "$SERVICE" web "$1")" != "$2" ]]; }
 hold_lock() {
   local lock
   lock="$(dokku_lib)/data/interservice/lock"
-  in_background "$BATS_TEST_TMPDIR/holder" flock "$lock" sh -c "until test -e '$BATS_TEST_TMPDIR/release'; do sleep 0.1; done"
+  in_background "$BATS_TEST_TMPDIR/holder" timeout 120 flock "$lock" sh -c "until test -e '$BATS_TEST_TMPDIR/release'; do sleep 0.1; done"
   wait_until 10 bash -c "! flock --nonblock '$lock' true"
 }
 
