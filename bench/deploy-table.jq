@@ -27,6 +27,8 @@ def cell: if . == null then "–" else "\(if .failed > 0 then "**\(.failed)**" e
       | (map({key: .kind, value: .}) | from_entries) as $by_kind
       | "| \(names[$scheme]) | \([kinds[] | $by_kind[.] | cell] | join(" | ")) |")),
   "\nA client of the first kind resolves the name for each request and tries each address in turn, as curl does;",
-  "the second tries only the first; the third keeps its connection; the fourth reads a long answer, which is cut",
-  "where the provider exits at once: what it had accepted nobody can finish. (With `interservice:set <app> drain 6` Dokku",
-  "stops it only when those are done, too.)"
+  "the second tries only the first; the third keeps its connection; the fourth reads a long answer.",
+  (if $endings | index("exit") then
+    "Where the provider exits at once that one is cut: what it had accepted nobody can finish. (With",
+    "`interservice:set <app> drain 6` Dokku stops it only when those are done, too.)"
+   else empty end)
