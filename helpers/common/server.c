@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <malloc.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,6 +27,11 @@
 enum {
     SWEEP_MS = 250,
     BACKLOG = 1024,
+    /* So many connections are accepted before the others have their turn again. */
+    ACCEPT_AT_ONCE = 64,
+    /* The kernel keeps a connection to itself until it has something to read, and this long, in
+     * seconds, at most (Linux, tcp(7)). */
+    SILENT_S = 1,
     SPARE_BLOCKS = 16,
     /* When so many blocks and answers were freed, some 2 MB, the system gets their memory back. */
     TRIM_AFTER = 64,
@@ -917,16 +923,10 @@ static void settle(struct server_connection *c)
 
 /* -- accepting ------------------------------------------------------------------------------- */
 
-static void accept_one(struct server *s);
-
 static void on_refused_closed(uv_handle_t *handle)
 {
     struct server *s = handle->data;
     s->refusing = false;
-    if (s->accept_later && !s->draining) {
-        s->accept_later = false;
-        accept_one(s);
-    }
     drain_step(s);
 }
 
@@ -934,10 +934,6 @@ static void on_refused_closed(uv_handle_t *handle)
  * for that for ever, and close it. */
 static void refuse_blindly(struct server *s)
 {
-    if (s->refusing) {
-        s->accept_later = true;
-        return;
-    }
     s->refusing = true;
     s->counters.refused_connections++;
     uv_tcp_init(s->loop, &s->refused); /* fails only where a socket is made at once */
@@ -1014,11 +1010,29 @@ static void accept_one(struct server *s)
     settle(c);
 }
 
+/* libuv asks for as long as connections come; while more come than can be served, nobody else would
+ * ever be. One that is not accepted makes it wait. */
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *s = listener->data;
-    if (status == 0)
+    if (status)
+        return;
+    if (s->accepted_now == ACCEPT_AT_ONCE || s->refusing) {
+        s->accept_later = true;
+        return;
+    }
+    s->accepted_now++;
+    accept_one(s);
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct server *s = turn->data;
+    s->accepted_now = 0;
+    if (s->accept_later && !s->refusing) {
+        s->accept_later = false;
         accept_one(s);
+    }
 }
 
 /* -- deadlines ------------------------------------------------------------------------------- */
@@ -1126,10 +1140,22 @@ int server_init(struct server *s, uv_loop_t *loop, const struct server_limits *l
     /* Neither can fail: they make no socket and no descriptor. */
     (void)uv_tcp_init(loop, &s->listener);
     (void)uv_timer_init(loop, &s->sweep);
+    (void)uv_prepare_init(loop, &s->turn);
     s->listener.data = s;
     s->sweep.data = s;
-    s->open_handles = 2;
+    s->turn.data = s;
+    s->open_handles = 3;
     return 0;
+}
+
+/* Most connections are then accepted with their request, in one turn of the loop. A kernel or a
+ * sandbox that does not know the option costs a turn more, no answer. */
+static void accept_with_request(struct server *s)
+{
+    int seconds = SILENT_S;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&s->listener, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 }
 
 static int listen_on(struct server *s, const struct sockaddr *address)
@@ -1138,9 +1164,13 @@ static int listen_on(struct server *s, const struct sockaddr *address)
     /* Accepted sockets inherit it: that saves a system call for each. */
     if (r == 0)
         r = uv_tcp_nodelay(&s->listener, 1);
-    if (r == 0)
+    if (r == 0) {
+        accept_with_request(s);
         r = uv_listen((uv_stream_t *)&s->listener, BACKLOG, on_connection);
+    }
     s->listening = r == 0;
+    if (r == 0)
+        (void)uv_prepare_start(&s->turn, on_turn); /* fails only without a function */
     return r;
 }
 
@@ -1215,6 +1245,7 @@ void server_drain(struct server *s, server_drained *drained, void *data)
     s->drained_data = data;
     s->drain_at = uv_now(s->loop) + s->limits.drain_ms;
     uv_close((uv_handle_t *)&s->listener, on_own_closed);
+    uv_close((uv_handle_t *)&s->turn, on_own_closed);
     for (c = s->phases[SERVER_IDLE].first; c; c = next) {
         next = c->after;
         if (!c->busy && !has_unread(c)) /* else it is answered first */

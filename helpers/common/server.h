@@ -121,13 +121,15 @@ struct server {
     struct server_counters counters;
     uv_tcp_t listener;
     uv_timer_t sweep;
+    uv_prepare_t turn; /* of the loop */
     uint64_t swept_at; /* the time of the last sweep */
     bool listening;
     bool draining;
-    bool refusing;        /* the handle below is in use, */
-    bool accept_later;    /* and another connection waits for it */
-    uint8_t open_handles; /* of listener and timer */
-    uv_tcp_t refused;     /* takes a connection that must be refused for want of memory */
+    bool refusing;         /* the handle below is in use */
+    bool accept_later;     /* a connection waits for the next turn */
+    uint8_t open_handles;  /* of listener, timer and turn */
+    uint32_t accepted_now; /* in this turn */
+    uv_tcp_t refused;      /* takes a connection that must be refused for want of memory */
     uint64_t drain_at;
     server_drained *drained;
     void *drained_data;

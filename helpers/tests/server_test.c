@@ -3,7 +3,7 @@
  * in turn. Time is the test's: uv_now jumps where it is told to. */
 /* wrap: uv_now uv_timer_start uv_try_write uv_write uv_read_start uv_accept malloc_trim */
 /* wrap: uv_tcp_bind uv_tcp_nodelay uv_listen uv_fileno */
-/* wrap: malloc calloc realloc shutdown recv getrlimit time */
+/* wrap: malloc calloc realloc shutdown recv getrlimit time setsockopt */
 #include "server.h"
 
 #include <arpa/inet.h>
@@ -30,6 +30,7 @@ static bool fail_on;      /* and all that follow */
 static int most_written;  /* octets uv_try_write takes at most; -1: all */
 static time_t the_time;   /* 0: the real one */
 static rlim_t most_files; /* 0: the real number */
+static bool with_request; /* a peer is accepted with its request, as in real life */
 
 static bool fails(void)
 {
@@ -104,6 +105,17 @@ int __wrap_uv_timer_start(uv_timer_t *t, uv_timer_cb cb, uint64_t in, uint64_t e
 int __wrap_uv_timer_start(uv_timer_t *t, uv_timer_cb cb, uint64_t in, uint64_t every)
 {
     return __real_uv_timer_start(t, cb, in > 0, every > 0);
+}
+
+/* A peer is accepted as soon as it is there, so that nobody has to wait for one that says nothing:
+ * as where the kernel does not know the option. */
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (name == TCP_DEFER_ACCEPT && !with_request)
+        return -1;
+    return __real_setsockopt(fd, level, name, value, len);
 }
 
 time_t __real_time(time_t *t);
@@ -963,6 +975,57 @@ static void test_too_many(void)
     most_files = 0;
 }
 
+/* Those who are served already have their turn while a crowd comes. */
+static void test_crowd(void)
+{
+    static struct peer crowd[200];
+    assert(start(&server_limits_default));
+    peer_open(&a);
+    peer_send(&a, GET("/ping"));
+    assert(gets(&a, "pong"));
+    for (unsigned i = 0; i < 200; i++) {
+        peer_open(&crowd[i]);
+        peer_send(&crowd[i], GET_CLOSE("/ping"));
+    }
+    peer_send(&a, GET("/ping"));
+    for (unsigned i = 0; i < 2; i++) /* whichever the kernel named first */
+        turn();
+    peer_read(&a);
+    assert(count(a.got, "pong") == 2);
+    assert(server.counters.accepted < 200 && server.alive < 200);
+    for (unsigned i = 0; i < 200; i++) {
+        assert(gets(&crowd[i], "pong") && sees_end(&crowd[i]));
+        close(crowd[i].fd);
+    }
+    peer_close(&a);
+    stop();
+}
+
+/* Who says nothing is not heard of at first, and comes under the limits all the same. */
+static void test_silent_peer(void)
+{
+    struct server_limits limits = server_limits_default;
+    with_request = true;
+    assert(start(&limits));
+    peer_open(&a);
+    turns(10);
+    assert(server.counters.accepted == 0);
+    peer_open(&b);
+    peer_send(&b, GET("/ping"));
+    assert(gets(&b, "pong") && server.counters.accepted == 1);
+    for (unsigned i = 0; i < 10000 && server.counters.accepted == 1; i++)
+        turns(1);
+    assert(server.counters.accepted == 2 && server.counters.idle == 2);
+    peer_send(&a, GET("/ping"));
+    assert(gets(&a, "pong"));
+    peer_close(&b);
+    pass(limits.idle_ms + 1);
+    assert(sees_end(&a));
+    peer_close(&a);
+    stop();
+    with_request = false;
+}
+
 /* -- slow sockets -------------------------------------------------------------------------------
  */
 
@@ -1205,6 +1268,8 @@ int main(void)
     test_endless_head();
     test_memory_is_given_back();
     test_too_many();
+    test_crowd();
+    test_silent_peer();
     test_partial_writes();
     test_many_answers();
     test_drain();
