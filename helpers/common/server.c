@@ -417,13 +417,15 @@ static void on_written(uv_write_t *write, int status)
 
 /* -- answers --------------------------------------------------------------------------------- */
 
-/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and CRLF (RFC 9110 §5.6.7), made once a second. */
+/* "Date: Sun, 06 Nov 1994 08:49:37 GMT" and CRLF (RFC 9110 §5.6.7), made once a second; the clock
+ * is looked at once a turn. */
 static struct slice date_line(struct server *s)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct text t = TEXT_OVER(s->date);
-    int64_t now = (int64_t)time(NULL);
+    int64_t now = s->date_fresh ? s->date_at : (int64_t)time(NULL);
+    s->date_fresh = true;
     if (now != s->date_at) {
         struct clock_utc utc = clock_utc(now);
         text_add_format(&t, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
@@ -1029,6 +1031,7 @@ static void on_turn(uv_prepare_t *turn)
 {
     struct server *s = turn->data;
     s->accepted_now = 0;
+    s->date_fresh = false;
     if (s->accept_later && !s->refusing) {
         s->accept_later = false;
         accept_one(s);

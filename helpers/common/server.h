@@ -143,6 +143,7 @@ struct server {
     struct server_connection *out_of; /* whose answers wait in out */
     struct text out;
     int64_t date_at;
+    bool date_fresh; /* looked up in this turn */
     char date[40];
 };
 
