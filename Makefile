@@ -13,7 +13,7 @@ help:
 	@echo "make lint         shellcheck, shfmt, clang-format, clang-tidy, cppcheck, gcc -fanalyzer"
 	@echo "make bench        ratios against named rivals, measured in the same run"
 	@echo "make bench-deploy a deploy under load: ours beside what Dokku offers"
-	@echo "make fuzz         fuzzers, SECONDS=60 each"
+	@echo "make fuzz         fuzzers, in libFuzzer and in AFL++, SECONDS=60 each"
 	@echo "make valgrind     the C unit tests in valgrind, some minutes"
 	@echo "make coverage     line coverage of helpers/"
 	@echo "make size         sizes of the images, and memory after a million requests"
@@ -49,7 +49,10 @@ bench:
 bench-deploy:
 	@bench/deploy
 
-fuzz valgrind coverage:
+fuzz:
+	@tests/setup && $(MAKE) -C helpers fuzz afl
+
+valgrind coverage:
 	@tests/setup && $(MAKE) -C helpers $@
 
 size:
