@@ -1219,11 +1219,13 @@ static void on_own_closed(uv_handle_t *handle)
     s->drained(s->drained_data);
 }
 
-/* The timer is the last to go. */
+/* The timer and the turn are the last to go. */
 static void drain_step(struct server *s)
 {
-    if (s->draining && s->alive == 0 && !s->refusing && !uv_is_closing((uv_handle_t *)&s->sweep))
-        uv_close((uv_handle_t *)&s->sweep, on_own_closed);
+    if (!s->draining || s->alive > 0 || s->refusing || uv_is_closing((uv_handle_t *)&s->sweep))
+        return;
+    uv_close((uv_handle_t *)&s->turn, on_own_closed);
+    uv_close((uv_handle_t *)&s->sweep, on_own_closed);
 }
 
 /* Has the peer sent something that we have not read yet? */
@@ -1247,8 +1249,8 @@ void server_drain(struct server *s, server_drained *drained, void *data)
     s->drained = drained;
     s->drained_data = data;
     s->drain_at = uv_now(s->loop) + s->limits.drain_ms;
+    s->accept_later = false; /* it goes with the listener */
     uv_close((uv_handle_t *)&s->listener, on_own_closed);
-    uv_close((uv_handle_t *)&s->turn, on_own_closed);
     for (c = s->phases[SERVER_IDLE].first; c; c = next) {
         next = c->after;
         if (!c->busy && !has_unread(c)) /* else it is answered first */
