@@ -57,24 +57,59 @@ deploys() { docker ps --all --quiet --filter "label=com.dokku.app-name=$1" --fil
   assert_nothing_left "postgres:$DB" "redis:$STORE"
 }
 
+# is_served: an answer for a real request of the caller, and a green status.
+is_served() {
+  wait_until 20 caller_redis "$CALLER"
+  run -0 reaches "$(host_of redis "$STORE")" 6379
+  run -0 dokku interservice:status "$CALLER"
+}
+
 @test "the link survives whatever is done to the datastore" {
-  local word
+  local word port
   run -0 dokku interservice:link "$CALLER" "redis:$STORE"
-  for word in stop start restart upgrade; do
+  is_served
+  for word in stop pause; do
     run -0 dokku "redis:$word" "$STORE"
-    [[ "$word" == stop ]] || wait_until 20 reaches "$(host_of redis "$STORE")" 6379
+    # whatever names the cause names what mends it
+    run ! dokku interservice:status "$CALLER"
+    assert_output --partial "dokku redis:start $STORE"
+    run -0 dokku "redis:start" "$STORE"
+    is_served
   done
-  run -0 dokku redis:pause "$STORE"
-  run -0 dokku redis:start "$STORE"
-  wait_until 20 reaches "$(host_of redis "$STORE")" 6379
+  for word in restart upgrade; do
+    run -0 dokku "redis:$word" "$STORE"
+    is_served
+  done
+
+  port="$(free_port)"
+  run -0 dokku redis:expose "$STORE" "$port"
+  wait_until 20 pings 127.0.0.1 "$port"
+  is_served
+  run -0 dokku redis:restart "$STORE"
+  wait_until 20 pings 127.0.0.1 "$port"
+  is_served
+  run -0 dokku redis:unexpose "$STORE"
+  run ! pings 127.0.0.1 "$port"
+  is_served
+
   run -0 docker container restart "dokku.redis.$STORE"
-  wait_until 20 reaches "$(host_of redis "$STORE")" 6379
+  is_served
+  run -0 docker container pause "dokku.redis.$STORE"
+  run ! dokku interservice:status "$CALLER"
+  assert_output --partial "docker unpause dokku.redis.$STORE"
+  run -0 docker unpause "dokku.redis.$STORE"
+  is_served
 
   # Dokku itself refuses to destroy what is linked
   run -1 dokku redis:destroy "$STORE" --force
   run -0 dokku interservice:unlink "$CALLER" "redis:$STORE" --no-restart
   assert_nothing_left "redis:$STORE"
 }
+
+# pings HOST PORT: from outside, does a Redis answer there, be it that it wants a password?
+pings() { python3 -c "import socket; s = socket.create_connection(('$1', $2), 3); s.settimeout(3); s.sendall(b'PING\r\n'); assert s.recv(9).startswith(b'-NOAUTH')"; }
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 @test "a clone of a linked datastore is nobody's, and goes without a trace" {
   local copy

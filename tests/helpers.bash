@@ -81,6 +81,14 @@ deploy_app() {
   dokku git:from-image "$1" "$tag"
 }
 
+# retired APP...: what their last deploys have replaced has stopped.
+retired() {
+  local app
+  for app in "$@"; do
+    wait_until 60 eval "[[ -z \$(docker ps --quiet --filter label=com.dokku.app-name=$app --filter name='\.[0-9]{9,}\$') ]]"
+  done
+}
+
 # destroy_apps APP...: also what Dokku leaves for later.
 destroy_apps() {
   local app
@@ -131,6 +139,17 @@ http_get() {
 caller_get() { docker container exec "$1.web.1" client get "$2"; }
 caller_resolve() { docker container exec "$1.web.1" client resolve "$2"; }
 
+# caller_redis APP: from inside one, does the Redis of its REDIS_URL let it in and answer?
+caller_redis() {
+  docker container exec "$1.web.1" python3 -c '
+import os, socket, urllib.parse
+url = urllib.parse.urlsplit(os.environ["REDIS_URL"])
+server = socket.create_connection((url.hostname, url.port), 3)
+server.sendall(f"AUTH {url.password}\r\nPING\r\n".encode())
+answers = server.makefile("rb")
+assert [answers.readline() for _ in range(2)] == [b"+OK\r\n", b"+PONG\r\n"]'
+}
+
 # wait_until SECONDS COMMAND...: until it succeeds; fails when it never does.
 wait_until() {
   local deadline=$((SECONDS + $1))
@@ -163,8 +182,12 @@ in_background() {
 
 # start_load NAME CALLER URL KIND [OPTION...]: `client load` in a container of the app CALLER.
 start_load() {
-  local name="$1" container
-  container="$(app_container "$2")"
+  start_load_in "$(app_container "$2")" "$1" "${@:3}"
+}
+
+# start_load_in CONTAINER NAME URL KIND [OPTION...]
+start_load_in() {
+  local container="$1" name="$2"
   echo "$container" >"$BATS_TEST_TMPDIR/load-$name"
   in_background "$BATS_TEST_TMPDIR/load-$name.json" \
     docker container exec "$container" client load --name "$name" --url "$3" --kind "$4" \

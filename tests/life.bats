@@ -43,11 +43,6 @@ app() {
 # url SERVICE: what a caller's configuration says of it.
 url() { dokku config:get "$1" "$2"; }
 
-# retired APP: what its last deploy replaced has stopped.
-retired() {
-  wait_until 60 eval "[[ -z \$(docker ps --quiet --filter label=com.dokku.app-name=$1 --filter name='\.[0-9]{9,}\$') ]]"
-}
-
 @test "a renamed service answers to both names, until its callers were deployed" {
   local old new
   app provider
