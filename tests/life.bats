@@ -309,6 +309,29 @@ DOCKERFILE
   assert_nothing_left "$service"
 }
 
+@test "links to several process types follow a rename, each to its own type, and none of them a clone" {
+  local old new copy
+  image_with two web api
+  app ""
+  old="$NEW" new="$(unique_name)" copy="$(unique_name)"
+  goes "$new" "$copy"
+  dokku ps:scale --skip-deploy "$old" web=1 api=1
+  deploy_app "$old" "$IMAGE"
+  run -0 dokku interservice:link "$CALLER" "$old" --no-restart
+  run -0 dokku interservice:link "$CALLER" "$old" --process api --alias the-api --port 5000 --env API_URL --no-restart
+
+  run -0 dokku apps:rename "$old" "$new"
+  assert_equal "$(caller_get "$CALLER" "http://$new:5000/")" "$(hostname_of "$new.web.1")"
+  assert_equal "$(caller_get "$CALLER" http://the-api:5000/)" "$(hostname_of "$new.api.1")"
+  run -0 dokku apps:clone --skip-deploy "$new" "$copy"
+  run -0 --separate-stderr dokku interservice:list "$CALLER" --format json
+  assert_equal "$(jq -r '.[] | "\(.service) \(.process) \(.alias)"' <<<"$output" | sort)" "$new api the-api"$'\n'"$new web $new"
+
+  run -0 dokku interservice:unlink "$CALLER" "$new" --process api --no-restart
+  run -0 dokku interservice:unlink "$CALLER" "$new" --process web --no-restart
+  assert_nothing_left "$old" "$new" "$copy"
+}
+
 hostname_of() { docker container inspect --format '{{ .Config.Hostname }}' "$1"; }
 
 @test "callers learn the new port at the service's next deploy" {
