@@ -6,13 +6,14 @@
 # On a stand-in of its own, whose programs count (tests/nth); a real Dokku resets PATH.
 load helpers
 
-# Calls that change something; what is killed between two of them leaves the state that the later one finds.
-CHANGES='^docker (run|network (create|connect|disconnect|rm))|^dokku |^mv |^rm |^plugn trigger (post-config-update|app-restart)'
+# Calls that change something: Docker, other plugins, files, and (cat >, mkdir, rm) Dokku's properties. A call
+# that only looks needs no death of its own: what is killed there leaves the state that the next change finds.
+CHANGES='^docker (run|network (create|connect|disconnect|rm)) |^(dokku|mv|cp|rm|mkdir|rmdir) |^cat >|^plugn trigger (post-config-update|app-restart) '
 
 setup_file() {
   unset INTERSERVICE_REAL_DOKKU INTERSERVICE_STANDIN
   dokku_up
-  PATH="$("$TESTS/nth" --install "$INTERSERVICE_STANDIN" docker dokku plugn mv rm)"
+  PATH="$("$TESTS/nth" --install "$INTERSERVICE_STANDIN" docker dokku plugn mv cp rm mkdir rmdir cat)"
   export PATH
 
   CALLER="$(new_app)" SERVICE="$(new_app)" DB="$(new_datastore redis)"
@@ -36,20 +37,20 @@ setup() {
 # What a test that failed left behind does not fail the next one.
 teardown() {
   local app
-  ! mountpoint --quiet "$STORE" || umount "$STORE"
+  bigger_disks
   unlink
   for app in "$CALLER" "$SERVICE"; do dokku docker-options:clear "$app" >/dev/null; done
 }
 
-# at_each_call kill|fail REGEX COMMAND...: for n = 1, 2, ...: `before`; COMMAND, ended at its nth call;
-# `after`. Until it has no nth call any more.
+# at_each_call kill|fail REGEX COMMAND...: for n = 1, 2, ...: `before`, which may set `command`; COMMAND,
+# ended at its nth call; `after`. Until it has no nth call any more.
 at_each_call() {
   local do="$1" what="$2" n
-  shift 2
-  for ((n = 1; n < 60; n++)); do
+  local -a command=("${@:3}")
+  for ((n = 1; n < 120; n++)); do
     before
     : >"$COUNT"
-    NTH_COUNT="$COUNT" NTH_WHAT="$what" NTH_AT="$n" NTH_DO="$do" run setsid --wait dokku "$@"
+    NTH_COUNT="$COUNT" NTH_WHAT="$what" NTH_AT="$n" NTH_DO="$do" run setsid --wait dokku "${command[@]}"
     if (($(wc -l <"$COUNT") < n)); then
       # it came to its end undisturbed
       assert_equal "$status" 0
@@ -60,7 +61,7 @@ at_each_call() {
     echo "--- ended at call $n, $(sed -n "${n}p" "$COUNT" | cut -c 1-120), with status $status: $output"
     after
   done
-  fail "it has a 60th call, too"
+  fail "it has a 120th call, too"
 }
 
 # synced: sync has nothing to say, and then nothing to do.
@@ -123,39 +124,28 @@ as_wished() {
   before() { unlink; }
   after() {
     synced
-    if is_wished; then is_attached; else assert_equal "$(snapshot "$SERVICE")" "$before"; fi
+    if is_wished; then is_attached "$SERVICE"; else assert_equal "$(snapshot "$SERVICE")" "$before"; fi
   }
-  at_each_call kill '^dokku |^docker network (create|connect|disconnect|rm) ' interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+  at_each_call kill "$CHANGES" interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
 
   before() { is_wished || run -0 dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart; }
-  at_each_call kill '^dokku |^docker network (create|connect|disconnect|rm) ' interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  at_each_call kill "$CHANGES" interservice:unlink "$CALLER" "$SERVICE" --no-restart
   assert_equal "$(snapshot "$SERVICE")" "$before"
 }
 
-# is_attached: the next container of the service is created with its name.
+# is_attached SERVICE: its next container is created with its name.
 is_attached() {
-  run -0 dokku docker-options:list "$SERVICE" --process web --phase deploy
-  assert_output "--network-alias $SERVICE"$'\n'"--network-alias $SERVICE.internal"
-  run -0 dokku network:report "$SERVICE" --network-initial-network
-  assert_output --partial "interservice.$SERVICE."
+  run -0 dokku docker-options:list "$1" --process web --phase deploy
+  assert_output "--network-alias $1"$'\n'"--network-alias $1.internal"
+  run -0 dokku network:report "$1" --network-initial-network
+  assert_output --partial "interservice.$1."
 }
 
 @test "a link to a datastore, killed at each step, and its unlink" {
   local before
   before="$(snapshot "$CALLER" "redis:$DB")"
-  before() {
-    if [[ -e "$STORE/links/$CALLER/redis:$DB" ]]; then run -0 dokku interservice:unlink "$CALLER" "redis:$DB" --no-restart; fi
-  }
-  after() {
-    synced
-    if [[ -e "$STORE/links/$CALLER/redis:$DB" ]]; then
-      run -0 caller_resolve "$CALLER" "dokku-redis-$DB"
-      run -0 dokku docker-options:report "$CALLER" --docker-options-deploy
-      assert_output ""
-    else
-      assert_nothing_left "$CALLER" "redis:$DB"
-    fi
-  }
+  before() { unlink_datastore; }
+  after() { datastore_as_wished; }
   at_each_call kill "$CHANGES" interservice:link "$CALLER" "redis:$DB" --no-restart
 
   before() {
@@ -163,6 +153,21 @@ is_attached() {
   }
   at_each_call kill "$CHANGES" interservice:unlink "$CALLER" "redis:$DB" --no-restart
   assert_equal "$(snapshot "$CALLER" "redis:$DB")" "$before"
+}
+
+unlink_datastore() {
+  if [[ -e "$STORE/links/$CALLER/redis:$DB" ]]; then run -0 dokku interservice:unlink "$CALLER" "redis:$DB" --no-restart; fi
+}
+
+datastore_as_wished() {
+  synced
+  if [[ -e "$STORE/links/$CALLER/redis:$DB" ]]; then
+    run -0 caller_resolve "$CALLER" "dokku-redis-$DB"
+    run -0 dokku docker-options:report "$CALLER" --docker-options-deploy
+    assert_output ""
+  else
+    assert_nothing_left "$CALLER" "redis:$DB"
+  fi
 }
 
 # new_container: the service has a new checked container, as when post-deploy is due, and OLD still serves.
@@ -197,32 +202,81 @@ old_goes() {
   unlink
 }
 
-@test "rename, killed at each step" {
-  local new="$SERVICE-new"
-  link
-  run -0 dokku interservice:link "$SERVICE" "$CALLER" --no-restart
-  before() { dokku apps:create "$new" >/dev/null; }
-  # whoever was half renamed goes; the old one has lost nothing
-  after() {
-    run -0 dokku interservice:sync
-    is_linked_as "$new"
-    # what Dokku has told the new app of the old one's containers, it would take along
-    rm -f "$INTERSERVICE_STANDIN/home/$new"/CONTAINER.*
-    run -0 dokku --force apps:destroy "$new"
-    synced
-    is_linked
-    assert_nothing_left "$new"
-  }
-  at_each_call kill "$CHANGES" plugin:trigger post-app-rename-setup "$SERVICE" "$new"
-  run -0 dokku interservice:unlink "$SERVICE" "$CALLER" --no-restart
-  unlink
+# start_container APP: deployed, as far as Dokku and the plugin can tell.
+start_container() {
+  docker run --detach --init --label "com.dokku.app-name=$1" --label com.dokku.container-type=deploy \
+    --label com.dokku.process-type=web --label "com.dokku.stand-in=$INTERSERVICE_STANDIN" \
+    "dokku/$CALLER:latest" >"$BATS_TEST_TMPDIR/id"
+  cat "$BATS_TEST_TMPDIR/id" >"$INTERSERVICE_STANDIN/home/$1/CONTAINER.web.1"
+  run -0 dokku plugin:trigger post-deploy "$1" "" "" latest
 }
 
-# is_linked_as NEW: the old service is reached under its name, wherever the variable points meanwhile.
-is_linked_as() {
-  run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
-  run -0 dokku config:get "$CALLER" "${SERVICE^^}_URL"
-  assert_output --regexp "^http://($SERVICE|$1):5000$"
+app_is_there() { [[ -d "$INTERSERVICE_STANDIN/home/$1" ]]; }
+
+# do_what_sync_says: of a rename that was cut short; where it says nothing, no link is in question, and the
+# one of the two that is half there goes. Then APP is the one that stays and NEW the name that is free.
+do_what_sync_says() {
+  local gone
+  run -0 --separate-stderr dokku interservice:sync
+  gone="$NEW"
+  if ! app_is_there "$APP"; then
+    gone="$APP"
+  elif app_is_there "$NEW"; then
+    if [[ "$stderr" =~ :\ dokku\ apps:destroy\ ([a-z0-9-]+)\ --force ]]; then
+      gone="${BASH_REMATCH[1]}"
+    elif [[ -e "$STORE/apps/$NEW" ]]; then
+      gone="$APP"
+    fi
+    run -0 dokku apps:destroy "$gone" --force
+  fi
+  if [[ "$gone" == "$APP" ]]; then APP="$NEW" NEW="$gone"; fi
+  assert [ -d "$INTERSERVICE_STANDIN/home/$APP" ]
+}
+
+# variable_of APP NAME: as Dokku keeps it.
+variable_of() {
+  # shellcheck source=/dev/null
+  (source "$(dokku_lib)/config/$1/ENV" && echo "${!2}")
+}
+
+# The app is called by two others, by one under its own name and attached at create, by the other under a
+# name given by hand; and it calls two others.
+renamed_app() {
+  APP="$(new_app)" NEW="$(unique_name)" OTHER="$(new_app)"
+  start_container "$APP"
+  run -0 dokku interservice:set "$APP" clone-links true
+  run -0 dokku interservice:link "$CALLER" "$APP" --alias given --env GIVEN --port 5000 --no-restart
+  run -0 dokku interservice:link "$OTHER" "$APP" --attach create --env WHERE --port 5000 --no-restart
+  run -0 dokku interservice:link "$APP" "$SERVICE" --no-restart
+  run -0 dokku interservice:link "$APP" "redis:$DB" --no-restart
+}
+
+# renamed_app_is_linked: as APP, and nothing of NEW is left.
+renamed_app_is_linked() {
+  local container
+  [[ -n "$(docker ps --quiet --filter "label=com.dokku.app-name=$APP")" ]] || start_container "$APP"
+  container="$(<"$INTERSERVICE_STANDIN/home/$APP/CONTAINER.web.1")"
+  synced
+  run -0 caller_get "$CALLER" http://given:5000/
+  assert_equal "$(variable_of "$CALLER" GIVEN) $(variable_of "$OTHER" WHERE)" "http://given:5000 http://$APP:5000"
+  is_attached "$APP"
+  run -0 docker exec "$container" client get "$(variable_of "$APP" "${SERVICE^^}_URL")"
+  run -0 docker exec "$container" client resolve "dokku-redis-$DB"
+  assert_equal "$(<"$(dokku_lib)/services/redis/$DB/LINKS")" "$APP"
+  assert_equal "$(<"$(dokku_lib)/config/interservice/$APP/clone-links")" true
+  assert_nothing_left "$NEW"
+  assert [ ! -e "$STORE/renamed" ]
+}
+
+@test "apps:rename, killed at each step, and then what sync says" {
+  renamed_app
+  before() { command=(apps:rename --skip-deploy "$APP" "$NEW"); }
+  after() {
+    do_what_sync_says
+    renamed_app_is_linked
+  }
+  at_each_call kill "$CHANGES"
+  destroy_apps "$APP" "$OTHER"
 }
 
 @test "adopt, killed at each step" {
@@ -273,14 +327,39 @@ is_linked_as() {
   unlink
 }
 
-@test "on a full disk nothing is half done, and what is linked stays linked" {
+# small_disk DIRECTORY: it is on a disk of its own from now on. fill_disk leaves no room there, make_room
+# some; bigger_disks undoes all of them, with all that was written there meanwhile.
+small_disk() {
+  local kept="$BATS_TEST_TMPDIR/kept" owner
   [[ "$EUID" == 0 ]] || skip "only root can mount a small disk"
-  local owner
-  owner="$(stat --format %u:%g "$STORE")"
-  mount -t tmpfs -o size=32k,mode=755 tmpfs "$STORE"
-  chown "$owner" "$STORE"
+  mkdir -p "$1"
+  chown --reference "$STORE" "$1"
+  owner="$(stat --format uid=%u,gid=%g "$STORE")"
+  rm -rf "$kept"
+  cp -a "$1" "$kept"
+  mount -t tmpfs -o "size=32k,mode=755,$owner" tmpfs "$1"
+  cp -a "$kept/." "$1"
+  echo "$1" >>"$BATS_TEST_TMPDIR/disks"
+}
+
+fill_disk() {
+  dd if=/dev/zero of="$1/.filler" bs=1k 2>/dev/null || true
+  run ! dd if=/dev/zero of="$1/.more" bs=1k count=1
+  rm -f "$1/.more"
+}
+
+make_room() { rm "$1/.filler"; }
+
+bigger_disks() {
+  local directory
+  while IFS= read -r directory; do umount "$directory"; done < <(cat "$BATS_TEST_TMPDIR/disks" 2>/dev/null)
+  rm -f "$BATS_TEST_TMPDIR/disks"
+}
+
+@test "on a full disk nothing is half done, and what is linked stays linked" {
+  small_disk "$STORE"
   run -0 dokku interservice:link "$CALLER" "$SERVICE" --alias first --no-restart
-  fill_disk
+  fill_disk "$STORE"
 
   run ! dokku interservice:link "$CALLER" "redis:$DB" --no-restart
   assert_output --partial "is the disk full?"
@@ -293,15 +372,66 @@ is_linked_as() {
   refute_output --partial "could not finish"
   run -0 caller_get "$CALLER" http://first:5000/
   assert_output "$(hostname_of_service)"
+
+  # a rename that the links cannot follow does not happen, and its service keeps serving
+  run ! dokku apps:rename "$SERVICE" "$SERVICE-new"
+  assert_output --partial "is the disk full?"
+  assert_output --partial "dokku apps:destroy $SERVICE-new --force && dokku apps:rename $SERVICE $SERVICE-new"
+  run -0 dokku apps:destroy "$SERVICE-new" --force
+  run -0 caller_get "$CALLER" http://first:5000/
+  assert_output "$(hostname_of_service)"
+
   run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
   assert_nothing_left "$SERVICE"
-  umount "$STORE"
+  bigger_disks
 }
 
-fill_disk() {
-  dd if=/dev/zero of="$STORE/filler" bs=1k 2>/dev/null || true
-  run ! dd if=/dev/zero of="$STORE/more" bs=1k count=1
-  rm -f "$STORE/more"
+@test "when Dokku has no room for the caller's variable, link and unlink say so and can be finished" {
+  local config
+  config="$(dokku_lib)/config/$CALLER"
+  small_disk "$config"
+  fill_disk "$config"
+  run ! dokku interservice:link "$CALLER" "$SERVICE" --no-restart
+  assert_output --partial "No space left"
+  assert_output --partial "dokku interservice:sync $CALLER"
+  make_room "$config"
+  as_wished
+  is_linked
+
+  fill_disk "$config"
+  run ! dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  assert_output --partial "No space left"
+  assert_output --partial "dokku interservice:unlink $CALLER $SERVICE"
+  is_linked
+  make_room "$config"
+  as_wished
+  unlink
+  is_unlinked
+  bigger_disks
+}
+
+@test "when Dokku has no room for properties, link --attach create and unlink say so and can be finished" {
+  local before plugin directory
+  before="$(snapshot "$SERVICE")"
+  for plugin in network docker-options; do
+    directory="$(dokku_lib)/config/$plugin/$SERVICE"
+    small_disk "$directory"
+    fill_disk "$directory"
+    run ! dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+    assert_output --partial "No space left"
+    assert_output --partial "dokku interservice:sync $CALLER"
+    make_room "$directory"
+    synced
+    is_attached "$SERVICE"
+
+    # to take away needs no room
+    fill_disk "$directory"
+    run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+    make_room "$directory"
+    synced
+    assert_equal "$(snapshot "$SERVICE")" "$before"
+    bigger_disks
+  done
 }
 
 @test "a lock whose holder was killed blocks nobody; a living holder is waited for, with a limit" {
