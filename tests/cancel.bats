@@ -126,6 +126,22 @@ addresses() {
   nothing_is_left
 }
 
+@test "cancelled when the new containers are published and the old ones still serve" {
+  local first
+  first="$(app_container "$SERVICE")"
+  dokku interservice:set "$SERVICE" drain 20
+  start_loads
+  start_deploy "$SERVICE"
+  wait_until 120 eval "[[ \$(generations) == 2 && \$(caller_resolve $CALLER $SERVICE) == \$(addresses) ]]"
+  cancel INT
+  dokku interservice:set "$SERVICE" drain
+  run -0 dokku interservice:status
+  wait_until 90 is_retired "$first"
+  deploys_again
+  assert_loads
+  nothing_is_left
+}
+
 @test "cancelled while the caller's new container is being checked" {
   start_loads
   start_deploy "$CALLER"
