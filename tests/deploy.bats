@@ -9,7 +9,7 @@ setup() {
 }
 
 teardown() {
-  destroy_apps "$CALLER" "$SERVICE"
+  destroy_apps "$CALLER" "$SERVICE" "${CHAIN[@]}"
 }
 
 # lives_through_deploys: CALLER is linked to SERVICE, and both run.
@@ -121,4 +121,33 @@ DOCKERFILE
   wait_until 20 caller_get "$CALLER" "http://$SERVICE:5000/"
   run -0 docker restart "$CALLER.web.1"
   wait_until 20 caller_get "$CALLER" "http://$SERVICE:5000/"
+}
+
+@test "five apps in a chain of links are rebuilt all at once, and no request is lost" {
+  local kind app number once
+  for number in 1 2 3; do CHAIN+=("$(new_app)"); done
+  local -a all=("$CALLER" "$SERVICE" "${CHAIN[@]}")
+  deploy_app "$CALLER" client
+  for app in "${all[@]:1}"; do deploy_app "$app" provider; done
+  for number in 0 1 2 3; do run -0 dokku interservice:link "${all[number]}" "${all[number + 1]}" --no-restart; done
+
+  # no deploy replaces a container of dokku run
+  run -0 dokku run:detached "$CALLER" client
+  once="$(docker ps --quiet --filter "label=com.dokku.app-name=$CALLER" --filter label=com.dokku.container-type=run)"
+  for kind in new first keepalive; do
+    start_load_in "$once" "$kind" "http://$SERVICE:5000/" "$kind" --rate 20 --timeout 10
+  done
+  run -0 dokku ps:rebuild --all --parallel 4
+  refute_output --partial "could not finish"
+  retired "${all[@]}"
+  for kind in new first keepalive; do assert_load "$(stop_load "$kind")"; done
+
+  run -0 dokku ps:retire
+  run -0 dokku interservice:status
+  run -0 --separate-stderr dokku interservice:sync --dry-run
+  assert_output ""
+  for app in "${all[@]:1}"; do
+    run -0 docker network ls --quiet --filter "name=^interservice\.$app\."
+    assert_equal "${#lines[@]}" 1
+  done
 }
