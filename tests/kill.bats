@@ -97,6 +97,16 @@ is_wished() { [[ -e "$STORE/links/$CALLER/$SERVICE@web" ]]; }
 link() { run -0 dokku interservice:link "$CALLER" "$SERVICE" --no-restart; }
 unlink() { if is_wished; then run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart; fi; }
 
+# is_honest: a command that could not do all of it says so, and how to go on; one that says nothing has done it.
+is_honest() {
+  if ((status != 0)); then
+    assert_output --partial "dokku interservice:"
+  else
+    run -0 --separate-stderr dokku interservice:sync --dry-run
+    assert_output ""
+  fi
+}
+
 # as_wished: whichever of the two it is.
 as_wished() {
   synced
@@ -279,7 +289,21 @@ renamed_app_is_linked() {
   destroy_apps "$APP" "$OTHER"
 }
 
-@test "adopt, killed at each step" {
+@test "apps:rename, each call of docker with which something changes failing once" {
+  renamed_app
+  before() { command=(apps:rename --skip-deploy "$APP" "$NEW"); }
+  after() {
+    # nobody's rename fails when no link is lost by it
+    assert_equal "$status" 0
+    if [[ "$output" == *"failed on purpose"* ]]; then assert_output --partial "dokku interservice:sync"; fi
+    do_what_sync_says
+    renamed_app_is_linked
+  }
+  at_each_call fail '^docker network (create|connect|disconnect|rm) '
+  destroy_apps "$APP" "$OTHER"
+}
+
+@test "adopt, killed at each step, and each call of docker failing once" {
   local hand="$CALLER-hand"
   docker network create --label "com.dokku.stand-in=$INTERSERVICE_STANDIN" "$hand"
   before() {
@@ -289,6 +313,11 @@ renamed_app_is_linked() {
     dokku docker-options:add "$CALLER" deploy "--net $hand"
   }
   after() {
+    if [[ "$do" == fail ]] && ((status != 0)); then
+      assert_output --regexp "(dokku interservice:adopt $CALLER --apply --no-restart|docker network rm $hand)"
+    elif ((status == 0)); then
+      run ! docker network inspect "$hand"
+    fi
     synced
     # doing it again does the rest
     run -0 dokku interservice:adopt --apply --no-restart
@@ -298,6 +327,7 @@ renamed_app_is_linked() {
     docker network inspect "$hand" >/dev/null 2>&1 || docker network create --label "com.dokku.stand-in=$INTERSERVICE_STANDIN" "$hand"
   }
   at_each_call kill "$CHANGES" interservice:adopt "$CALLER" --apply --no-restart
+  at_each_call fail '^docker ' interservice:adopt "$CALLER" --apply --no-restart
   docker network rm "$hand"
   unlink
 }
@@ -305,8 +335,7 @@ renamed_app_is_linked() {
 @test "link, unlink and post-deploy, each call of docker failing once" {
   before() { unlink; }
   after() {
-    # a command that could not do all of it says so, and how to go on
-    if ((status != 0)); then assert_output --partial "dokku interservice:"; fi
+    is_honest
     as_wished
   }
   at_each_call fail '^docker ' interservice:link "$CALLER" "$SERVICE" --no-restart
@@ -384,6 +413,25 @@ bigger_disks() {
   run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
   assert_nothing_left "$SERVICE"
   bigger_disks
+}
+
+@test "link --attach create and a link to a datastore, each call of docker failing once" {
+  before() { unlink; }
+  after() {
+    is_honest
+    synced
+    if is_wished; then is_attached "$SERVICE"; else assert_nothing_left "$SERVICE"; fi
+  }
+  at_each_call fail '^docker ' interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+  unlink
+
+  before() { unlink_datastore; }
+  after() {
+    is_honest
+    datastore_as_wished
+  }
+  at_each_call fail '^docker ' interservice:link "$CALLER" "redis:$DB" --no-restart
+  unlink_datastore
 }
 
 @test "when Dokku has no room for the caller's variable, link and unlink say so and can be finished" {
