@@ -16,6 +16,7 @@ is_honest() {
 }
 
 @test "apps:rename, each call of docker with which something changes failing once" {
+  local every=3
   renamed_app
   before() { command=(apps:rename --skip-deploy "$APP" "$NEW"); }
   after() {
@@ -30,6 +31,7 @@ is_honest() {
 }
 
 @test "adopt, each call of docker failing once" {
+  local every=6
   adopt_at_each_call fail '^docker '
 }
 
@@ -111,6 +113,7 @@ make_room() { rm "$1/.filler"; }
 }
 
 @test "link --attach create and a link to a datastore, each call of docker failing once" {
+  local every=4
   before() { unlink; }
   after() {
     is_honest

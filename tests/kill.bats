@@ -21,7 +21,7 @@ load each-call
 }
 
 @test "link --attach create, killed at each step, and its unlink" {
-  local before
+  local before every=3
   before="$(snapshot "$SERVICE")"
   before() { unlink; }
   after() {
@@ -36,7 +36,7 @@ load each-call
 }
 
 @test "a link to a datastore, killed at each step, and its unlink" {
-  local before
+  local before every=3
   before="$(snapshot "$CALLER" "redis:$DB")"
   before() { unlink_datastore; }
   after() { datastore_as_wished; }
@@ -62,6 +62,7 @@ load each-call
 }
 
 @test "apps:rename, killed at each step, and then what sync says" {
+  local every=4
   renamed_app
   before() { command=(apps:rename --skip-deploy "$APP" "$NEW"); }
   after() {
@@ -73,6 +74,7 @@ load each-call
 }
 
 @test "adopt, killed at each step" {
+  local every=2
   adopt_at_each_call kill "$CHANGES"
 }
 
