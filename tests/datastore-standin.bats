@@ -68,7 +68,12 @@ new_network() {
   run -1 dokku postgres:destroy "$DB" --force
   run -0 dokku postgres:unlink "$DB" "$APP" --no-restart
   assert_equal "$(snapshot "$APP" "postgres:$DB")" "$before"
+
+  # without its variable the link is taken away, but said not to have been there
+  run -0 dokku postgres:link "$DB" "$APP" --no-restart
+  run -0 dokku config:unset --no-restart "$APP" DATABASE_URL
   run -1 dokku postgres:unlink "$DB" "$APP" --no-restart
+  assert_equal "$(snapshot "$APP" "postgres:$DB")" "$before"
 }
 
 @test "the variable of a second database has a color, that of an alias its name" {
@@ -92,6 +97,8 @@ new_network() {
   id="$(container_of)"
   ask "create table kept as select 42 as x"
   dokku postgres:restart "$DB"
+  assert_equal "$(container_of)" "$id"
+  dokku postgres:upgrade "$DB" # to the image that it has
   assert_equal "$(container_of)" "$id"
 
   dokku postgres:stop "$DB"
