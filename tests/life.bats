@@ -153,11 +153,11 @@ url() { dokku config:get "$1" "$2"; }
   run -0 dokku plugin:trigger post-app-rename-setup "$old" "$new"
 
   run -0 dokku interservice:sync
-  assert_output --partial "dokku apps:destroy $new --force"
+  # Dokku has told the new app of the old one's containers, and takes them and the scale along
+  local back="dokku apps:destroy $new --force && dokku ps:scale --skip-deploy $old web=1 && dokku ps:start $old"
+  assert_output --partial "$back"
   run -0 caller_get "$CALLER" "http://$old:5000/"
-  # Dokku has told the new app of the old one's containers, and takes them along
-  run -0 dokku --force apps:destroy "$new"
-  run -0 dokku ps:start "$old"
+  run -0 bash -ec "$back"
   run -0 caller_get "$CALLER" "http://$old:5000/"
   assert_equal "$(url "$CALLER" WHERE)" "http://$old:5000"
   run -0 --separate-stderr dokku interservice:sync
