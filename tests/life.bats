@@ -153,9 +153,10 @@ url() { dokku config:get "$1" "$2"; }
   run -0 dokku plugin:trigger post-app-rename-setup "$old" "$new"
 
   run -0 dokku interservice:sync
-  # Dokku has told the new app of the old one's containers, and takes them and the scale along
-  local back="dokku apps:destroy $new --force && dokku ps:scale --skip-deploy $old web=1 && dokku ps:start $old"
-  assert_output --partial "$back"
+  # Dokku has told the new app of the old one's containers and scale, and takes them along
+  local back
+  back="$(sed -n 's/.*to go back, and then rename it again: //p' <<<"$output")"
+  assert_regex "$back" "^dokku apps:destroy $new --force && dokku ps:scale --skip-deploy $old .*web=1.* && dokku ps:start $old\$"
   run -0 caller_get "$CALLER" "http://$old:5000/"
   run -0 bash -ec "$back"
   run -0 caller_get "$CALLER" "http://$old:5000/"
