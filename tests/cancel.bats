@@ -39,8 +39,6 @@ cancel() {
 # is_checked APP PROC.N: the new container of that place runs, and is not yet the one that serves.
 is_checked() { docker ps --quiet --filter "name=^$1\.$2\.upcoming" | grep .; }
 
-generations() { docker network ls --quiet --filter "name=^interservice\.$SERVICE\." | wc -l; }
-
 # start_loads: with a limit that a machine at work does not reach, and what goes to a container that has gone does.
 start_loads() {
   local kind
@@ -63,7 +61,7 @@ is_retired() {
 # is_one_generation: after a tick.
 is_one_generation() {
   dokku ps:retire
-  [[ "$(generations)" == 1 ]]
+  [[ "$(generations "$SERVICE")" == 1 ]]
 }
 
 # nothing_is_left: of any deploy: one generation, no probe, no lock, nothing to do.
@@ -105,7 +103,7 @@ addresses() {
   wait_until 120 is_checked "$SERVICE" web.1
   cancel INT
   run -0 dokku ps:retire
-  assert_equal "$(generations)" 1
+  assert_equal "$(generations "$SERVICE")" 1
   deploys_again
   assert_loads
   nothing_is_left
@@ -132,7 +130,7 @@ addresses() {
   dokku interservice:set "$SERVICE" drain 20
   start_loads
   start_deploy "$SERVICE"
-  wait_until 120 eval "[[ \$(generations) == 2 && \$(caller_resolve $CALLER $SERVICE) == \$(addresses) ]]"
+  wait_until 120 eval "[[ \$(generations $SERVICE) == 2 && \$(caller_resolve $CALLER $SERVICE) == \$(addresses) ]]"
   cancel INT
   dokku interservice:set "$SERVICE" drain
   run -0 dokku interservice:status

@@ -65,7 +65,7 @@ lives_through_deploys() {
   wait_until 10 eval "docker container top $CALLER.web.1 | grep slow"
 
   wait_until 120 test -e "$BATS_TEST_TMPDIR/rebuilt"
-  assert_equal "$(generations)" 2
+  assert_equal "$(generations "$SERVICE")" 2
   run -0 dokku ps:retire
   wait_until 60 test -e "$BATS_TEST_TMPDIR/slow"
   run -0 cat "$BATS_TEST_TMPDIR/slow.err"
@@ -73,12 +73,8 @@ lives_through_deploys() {
 
   wait_until 30 eval "[[ -z \$(docker ps --quiet --filter 'name=^$SERVICE\.web\.1\.[0-9]+$') ]]"
   run -0 dokku ps:retire
-  assert_equal "$(generations)" 1
+  assert_equal "$(generations "$SERVICE")" 1
   run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
-}
-
-generations() {
-  docker network ls --quiet --filter "name=^interservice\.$SERVICE\." | wc -l
 }
 
 @test "a deploy that fails its checks changes nothing for callers" {
@@ -146,8 +142,5 @@ DOCKERFILE
   run -0 dokku interservice:status
   run -0 --separate-stderr dokku interservice:sync --dry-run
   assert_output ""
-  for app in "${all[@]:1}"; do
-    run -0 docker network ls --quiet --filter "name=^interservice\.$app\."
-    assert_equal "${#lines[@]}" 1
-  done
+  for app in "${all[@]:1}"; do assert_equal "$(generations "$app")" 1; done
 }

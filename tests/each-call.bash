@@ -135,14 +135,11 @@ new_container() {
   cat "$BATS_TEST_TMPDIR/id" >"$file"
 }
 
-# generations: the service's networks.
-generations() { docker network ls --quiet --filter "label=com.dokku.interservice.service=$SERVICE" | wc -l; }
-
 # old_goes: and its generation with it.
 old_goes() {
   docker rm --force "$OLD" >/dev/null
   synced
-  assert_equal "$(generations)" 1
+  assert_equal "$(generations "$SERVICE")" 1
 }
 
 # start_container APP: deployed, as far as Dokku and the plugin can tell.

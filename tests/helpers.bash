@@ -115,6 +115,18 @@ destroy_datastores() {
 # app_container APP [PROC] [N]: the id of its serving container.
 app_container() { docker container inspect --format '{{ .Id }}' "$1.${2:-web}.${3:-1}"; }
 
+# generations SERVICE: how many networks it has.
+generations() { docker network ls --quiet --filter "label=com.dokku.interservice.service=$1" | wc -l; }
+
+# digits: of this Dokku, as its images carry them.
+digits() {
+  (
+    # shellcheck source=plugin/images
+    source "$TESTS/../plugin/images"
+    DOKKU_LIB_ROOT="$(dokku_lib)" images_root
+  )
+}
+
 # container_networks CONTAINER: a line "network: alias alias" each, without the aliases that
 # Docker makes of ids.
 container_networks() {

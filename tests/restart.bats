@@ -48,9 +48,6 @@ WRAPPER
   export ENGINE DOCKER_HOST="unix://$ENGINE/docker.sock" PATH="$ENGINE/bin:$PATH"
 }
 
-# digits: of the stand-in, as its images carry them (see plugin/images).
-digits() { sha256sum <<<"$(dokku_lib)" | cut -c 1-8; }
-
 setup() {
   [[ "$EUID" == 0 ]] || skip "only root can start an engine"
 }

@@ -328,11 +328,8 @@ in_network_of() {
 }
 
 @test "probe: its image was replaced" {
-  local root image
-  # shellcheck source=plugin/images
-  source "$TESTS/../plugin/images"
-  root="$(DOKKU_LIB_ROOT="$(dokku_lib)" images_root)"
-  image="$(docker image ls --filter "reference=interservice/probe:*-$root" --format '{{ .Repository }}:{{ .Tag }}')"
+  local image
+  image="$(docker image ls --filter "reference=interservice/probe:*-$(digits)" --format '{{ .Repository }}:{{ .Tag }}')"
   docker image tag interservice-test/client:1 "$image"
   assert_broken probe "the probe could not look from inside $CALLER.web.1"
   mend
