@@ -747,7 +747,9 @@ static void test_streams(void)
     }
     while (server_stream_send(held[0], (struct slice){big, 1000}))
         ;
-    pass(limits.write_ms + 1000);
+    /* What was on its way arrives late on a busy machine, and then the peer has its time anew. */
+    for (unsigned i = 0; i < 20 && gone_count < 2; i++)
+        pass(limits.write_ms + 1000);
     assert(held_count == 0 && gone_count == 2 && server.counters.timeouts == 1);
     peer_close(&a);
 
