@@ -125,7 +125,7 @@ print(json.load(urllib.request.urlopen(urllib.request.Request(
   web_up
   fake_says slow 700
   # one client: forty would not start within 700 ms on a busy machine
-  run -0 curl --silent --fail --max-time 20 --parallel --parallel-immediate --parallel-max 40 \
+  run -0 --separate-stderr curl --silent --fail --max-time 20 --parallel --parallel-immediate --parallel-max 40 \
     --output /dev/null --write-out '%{http_code}\n' "http://127.0.0.1:$WEB_PORT/check_db?[1-40]"
   assert_equal "$(sort <<<"$output" | uniq -c | tr -s ' ')" " 40 200"
   # The first began one, the others waited for the next; a slow machine may take a third.
