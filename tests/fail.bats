@@ -180,6 +180,23 @@ make_room() { rm "$1/.filler"; }
   done
 }
 
+@test "when there is no room for a datastore's properties or links, its link says so and can be finished" {
+  local directory
+  for directory in "config/redis/$DB" "services/redis/$DB"; do
+    directory="$(dokku_lib)/$directory"
+    small_disk "$directory"
+    fill_disk "$directory"
+    run ! dokku interservice:link "$CALLER" "redis:$DB" --no-restart
+    assert_output --partial "No space left"
+    assert_output --partial "dokku interservice:sync $CALLER"
+    make_room "$directory"
+    datastore_as_wished
+    assert [ -e "$STORE/links/$CALLER/redis:$DB" ]
+    unlink_datastore
+    bigger_disks
+  done
+}
+
 # calls COMMAND...: how often it calls docker.
 calls() {
   : >"$COUNT"
