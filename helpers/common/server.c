@@ -1032,7 +1032,7 @@ static void on_turn(uv_prepare_t *turn)
     struct server *s = turn->data;
     s->accepted_now = 0;
     s->date_fresh = false;
-    if (s->accept_later && !s->refusing) {
+    if (s->accept_later) { /* one that was refused has been closed by now */
         s->accept_later = false;
         accept_one(s);
     }
