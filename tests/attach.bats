@@ -64,6 +64,31 @@ options() { dokku docker-options:list "$SERVICE" --process web --phase deploy; }
   docker network rm "$SERVICE-mine" >/dev/null
 }
 
+@test "an initial-network that the operator sets after the link stays, and callers reach the service all the same" {
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
+  docker network create "$SERVICE-mine" >/dev/null
+  dokku network:set "$SERVICE" initial-network "$SERVICE-mine"
+  run -0 dokku interservice:sync "$SERVICE"
+  assert_output --partial "dokku network:set $SERVICE initial-network"
+  run -0 dokku ps:rebuild "$SERVICE"
+  run -0 docker container inspect --format '{{ .HostConfig.NetworkMode }}' "$SERVICE.web.1"
+  assert_output "$SERVICE-mine"
+  run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
+
+  dokku network:set "$SERVICE" initial-network
+  run -0 --separate-stderr dokku interservice:sync "$SERVICE"
+  # shellcheck disable=SC2154 # bats sets it
+  assert_equal "$stderr" ""
+  run -0 dokku network:report "$SERVICE" --network-initial-network
+  assert_output "$(networks_of_ours)"
+  dokku network:set "$SERVICE" initial-network "$SERVICE-mine"
+  run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  run -0 dokku network:report "$SERVICE" --network-initial-network
+  assert_output "$SERVICE-mine"
+  destroy_apps "$SERVICE"
+  docker network rm "$SERVICE-mine" >/dev/null
+}
+
 @test "links that share a name share when it is attached" {
   local other
   other="$(new_app)"
