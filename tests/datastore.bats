@@ -87,6 +87,53 @@ our_address() {
   assert_equal "$(snapshot "postgres:$DB")" "$before"
 }
 
+@test "unlink puts the legacy option back just where it was" {
+  local before
+  dokku postgres:link "$DB" "$CALLER" --no-restart
+  dokku docker-options:remove "$CALLER" build "--link dokku.postgres.$DB:dokku-postgres-$DB"
+  before="$(snapshot "$CALLER" "postgres:$DB")"
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB" --no-restart
+  run -0 dokku interservice:unlink "$CALLER" "postgres:$DB" --no-restart
+  assert_output --partial "dokku ps:restart $CALLER"
+  assert_equal "$(snapshot "$CALLER" "postgres:$DB")" "$before"
+
+  # and where the link cannot be read any more, in all phases
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB" --no-restart
+  echo garbage >"$(dokku_lib)/data/interservice/links/$CALLER/postgres:$DB"
+  run -0 dokku interservice:unlink "$CALLER" "postgres:$DB" --no-restart
+  run -0 dokku docker-options:report "$CALLER" --docker-options-deploy
+  assert_output "--link dokku.postgres.$DB:dokku-postgres-$DB"
+  dokku postgres:unlink "$DB" "$CALLER" --no-restart
+  assert_nothing_left "$CALLER" "postgres:$DB"
+}
+
+@test "what runs reaches the database until the restart of unlink is over" {
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB"
+  in_background "$BATS_TEST_TMPDIR/unlink" dokku interservice:unlink "$CALLER" "postgres:$DB"
+  wait_until 60 eval "docker ps --quiet --filter 'name=^$CALLER\.web\.1\.upcoming' | grep ."
+  run -0 reaches "$CALLER"
+  wait_until 120 test -e "$BATS_TEST_TMPDIR/unlink"
+  assert_nothing_left "$CALLER" "postgres:$DB"
+}
+
+@test "a database whose network was removed while it was stopped comes back as status says" {
+  local network
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB"
+  network="$(docker network ls --format '{{ .Name }}' --filter "name=^interservice\.postgres\.$DB\.")"
+  dokku postgres:stop "$DB"
+  docker network disconnect --force "$network" "$CALLER.web.1"
+  docker network rm "$network"
+  run ! dokku postgres:start "$DB"
+  run -0 dokku interservice:sync
+  run -1 dokku interservice:status "$CALLER"
+  assert_output --partial "docker rm dokku.postgres.$DB && dokku postgres:start $DB"
+  docker rm "dokku.postgres.$DB"
+  run -0 dokku postgres:start "$DB"
+  wait_until 20 reaches "$CALLER"
+  run -0 dokku interservice:status "$CALLER"
+  run -0 dokku interservice:unlink "$CALLER" "postgres:$DB"
+}
+
 @test "the link survives stop and start, restart, and docker restart of the database" {
   run -0 dokku interservice:link "$CALLER" "postgres:$DB"
 

@@ -82,6 +82,46 @@ url() { dokku config:get "$1" "$2"; }
   assert_nothing_left "$first" "$second" "$third"
 }
 
+@test "a service renamed back and forth answers to every name that a running caller knows" {
+  local old new
+  app provider
+  old="$NEW" new="$(unique_name)"
+  goes "$new"
+  run -0 dokku interservice:link "$CALLER" "$old" --env WHERE
+  run -0 dokku apps:rename "$old" "$new"
+  run -0 dokku ps:restart "$CALLER"
+  run -0 dokku apps:rename "$new" "$old"
+  assert_equal "$(url "$CALLER" WHERE)" "http://$old:5000"
+  run -0 caller_get "$CALLER" "http://$new:5000/"
+
+  run -0 dokku ps:restart "$CALLER"
+  run -0 caller_get "$CALLER" "http://$old:5000/"
+  retired "$CALLER"
+  run -0 dokku interservice:sync
+  run -1 caller_resolve "$CALLER" "$new"
+  run -0 dokku interservice:unlink "$CALLER" "$old" --no-restart
+}
+
+@test "a service that gets the name that another one had does not take its callers over" {
+  local first second old
+  app provider
+  first="$NEW"
+  app provider
+  second="$NEW" old="$(unique_name)"
+  goes "$old"
+  run -0 dokku interservice:link "$CALLER" "$first" --env FIRST --no-restart
+  run -0 dokku interservice:link "$CALLER" "$second" --env SECOND
+  run -0 dokku apps:rename "$first" "$old"
+  run -0 dokku apps:rename "$second" "$first"
+  # what runs has the former names, what comes next the variables
+  assert_equal "$(caller_get "$CALLER" "http://$first:5000/")" "$(hostname_of "$old.web.1")"
+  assert_equal "$(caller_get "$CALLER" "http://$second:5000/")" "$(hostname_of "$first.web.1")"
+  run -0 dokku ps:restart "$CALLER"
+  assert_equal "$(caller_get "$CALLER" "$(url "$CALLER" FIRST)")" "$(hostname_of "$old.web.1")"
+  assert_equal "$(caller_get "$CALLER" "$(url "$CALLER" SECOND)")" "$(hostname_of "$first.web.1")"
+  run -0 dokku interservice:status
+}
+
 @test "a name that was given by hand stays when the service is renamed" {
   local old new
   app provider

@@ -157,7 +157,7 @@ refuses() {
   local before
   before="$(snapshot "$CALLER" "$SERVICE")"
   local bad
-  for bad in Upper under_score -dash dash- a.b "a b" "$(printf 'x%.0s' {1..64})"; do
+  for bad in Upper under_score -dash dash- a.b "a b" 2048 0x7f localhost "$(printf 'x%.0s' {1..64})"; do
     refuses 2 "cannot be a host name" interservice:link "$CALLER" "$SERVICE" "--alias=$bad"
   done
   for bad in 0 65536 http 80x -1; do
@@ -169,6 +169,7 @@ refuses() {
   for bad in 1A A-B "A B" A=B; do
     refuses 2 "is no name of a variable" interservice:link "$CALLER" "$SERVICE" "--env=$bad"
   done
+  refuses 2 "where $CALLER itself listens" interservice:link "$CALLER" "$SERVICE" --env PORT
   refuses 2 "neither deploy nor create" interservice:link "$CALLER" "$SERVICE" --attach later
   assert_equal "$(snapshot "$CALLER" "$SERVICE")" "$before"
 }
@@ -207,6 +208,20 @@ refuses() {
   run -0 dokku interservice:link "$SERVICE" "$CALLER" --alias other --no-restart
   run -0 caller_get "$CALLER" http://peer:5000/
   run -0 dokku interservice:unlink "$SERVICE" "$CALLER" --no-restart
+}
+
+@test "an unlink does not take away what was linked anew during its restart" {
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --env FIRST_URL --no-restart
+  in_background "$BATS_TEST_TMPDIR/unlink" dokku interservice:unlink "$CALLER" "$SERVICE"
+  wait_until 30 eval "! dokku config:get $CALLER FIRST_URL"
+  run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
+  run -0 dokku interservice:link "$CALLER" "$SERVICE" --env SECOND_URL --no-restart
+  wait_until 120 test -e "$BATS_TEST_TMPDIR/unlink"
+  run -0 cat "$BATS_TEST_TMPDIR/unlink.err"
+  assert_output --partial "Another command has changed the link of $CALLER to $SERVICE"
+  run -0 dokku config:get "$CALLER" SECOND_URL
+  run -0 --separate-stderr dokku interservice:sync --dry-run
+  assert_output ""
 }
 
 @test "unlink of what is not linked says what is" {

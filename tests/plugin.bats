@@ -59,6 +59,7 @@ teardown() {
   assert_output --partial "valid properties include: drain"
   run -1 dokku interservice:set "$app" subnet-pool 10.0.0.0/8
   run -1 dokku interservice:set --global subnet-pool 10.0.0.1/8
+  run -1 dokku interservice:set --global subnet-pool 10.0.0.0/08
   run -1 dokku interservice:report "$app" --interservice-no-such
   assert_output --partial "Invalid flag passed"
   run -20 dokku interservice:set no-such-app drain 1
@@ -111,6 +112,34 @@ subnet_of() {
   destroy_apps "$caller" "$service"
 }
 
+@test "what went away while the plugin was disabled takes its links along, and is not made anew" {
+  local caller gone service db
+  caller="$(new_app)" gone="$(new_app)" service="$(new_app)" db="$(new_datastore redis)"
+  run -0 dokku interservice:link "$caller" "$service" --port 5000 --env A_URL --no-restart
+  run -0 dokku interservice:link "$gone" "$caller" --port 5000 --no-restart
+  run -0 dokku interservice:link "$caller" "redis:$db" --no-restart
+  run -0 dokku plugin:disable interservice
+  dokku apps:destroy "$gone" --force
+  dokku apps:destroy "$service" --force
+  dokku redis:unlink "$db" "$caller" --no-restart
+  dokku redis:destroy "$db" --force
+  run -0 dokku plugin:enable interservice
+
+  run -1 dokku interservice:status
+  assert_output --partial "dokku interservice:sync"
+  run -0 dokku ps:retire
+  assert_line --partial "$gone is no longer linked to $caller: there is no $gone any more"
+  assert_line --partial "$caller is no longer linked to $service: there is no $service any more"
+  assert_line --partial "$caller is no longer linked to redis:$db: there is no redis:$db any more"
+  run -0 dokku interservice:status
+  run -1 dokku config:get "$caller" A_URL
+  assert_equal "$(left)" ""
+  assert [ ! -e "$(dokku_lib)/data/interservice/links" ]
+  assert [ ! -e "$(dokku_lib)/config/$gone" ]
+  assert [ ! -s "$(dokku_lib)/config/redis/$db/post-create-network" ]
+  destroy_apps "$caller"
+}
+
 # left: our networks.
 left() { docker network ls --filter "label=com.dokku.interservice.root=$(dokku_lib)" --format '{{ .Name }}'; }
 
@@ -146,6 +175,8 @@ left() { docker network ls --filter "label=com.dokku.interservice.root=$(dokku_l
   run -0 dokku interservice:set "$service" drain 3
 
   run -0 dokku plugin:uninstall interservice
+  # its containers have no legacy link
+  assert_output --partial "dokku ps:restart $service"
 
   assert_equal "$(left)" ""
   [[ ! -e "$(dokku_lib)/data/interservice" ]]
