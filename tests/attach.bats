@@ -50,7 +50,7 @@ options() { dokku docker-options:list "$SERVICE" --process web --phase deploy; }
 
   run -0 dokku ps:rebuild "$SERVICE"
   wait_until 30 eval "[[ \$(docker ps --quiet --filter label=com.dokku.app-name=$SERVICE | wc -l) == 1 ]]"
-  run -0 dokku ps:retire
+  run -0 tick
   assert_equal "$(networks_of_ours)" ""
   assert_equal "$(snapshot "$SERVICE" | grep -v -e "^bridge:" -e "^interservice")" "$before"
 }

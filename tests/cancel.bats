@@ -102,7 +102,7 @@ addresses() {
   start_deploy "$SERVICE"
   wait_until 120 is_checked "$SERVICE" web.1
   cancel INT
-  run -0 dokku ps:retire
+  run -0 tick
   assert_equal "$(generations "$SERVICE")" 1
   deploys_again
   assert_loads

@@ -46,7 +46,7 @@ fails() { ! works; }
 mended() {
   run fails
   assert_success
-  run -0 dokku "$@"
+  run -0 "$@"
   run -0 works
   run -0 --separate-stderr dokku interservice:sync --dry-run
   assert_output ""
@@ -63,22 +63,22 @@ take_network_away() {
 
 @test "sync brings back a network that was removed" {
   take_network_away
-  mended interservice:sync
+  mended dokku interservice:sync
 }
 
 @test "the tick brings back a network that was removed" {
   take_network_away
-  mended ps:retire
+  mended tick
 }
 
 @test "sync joins a service that was disconnected" {
   docker network disconnect "$NETWORK" "$SERVICE.web.1"
-  mended interservice:sync "$SERVICE"
+  mended dokku interservice:sync "$SERVICE"
 }
 
 @test "the tick joins a caller that was disconnected" {
   docker network disconnect "$NETWORK" "$CALLER.web.1"
-  mended ps:retire
+  mended tick
 }
 
 @test "a service that lost its name gets it back, without losing its address" {
@@ -86,7 +86,7 @@ take_network_away() {
   docker network disconnect "$NETWORK" "$SERVICE.web.1"
   docker network connect "$NETWORK" "$SERVICE.web.1"
   address="$(address_on "$NETWORK")"
-  mended interservice:sync
+  mended dokku interservice:sync
   assert_equal "$(address_on "$NETWORK")" "$address"
 }
 
@@ -101,18 +101,18 @@ with_stranger() {
   run -0 caller_resolve "$CALLER" "$SERVICE"
   assert_equal "${#lines[@]}" 2
 
-  run -0 dokku "$@"
+  run -0 "$@"
   run -0 caller_resolve "$CALLER" "$SERVICE"
   assert_equal "${#lines[@]}" 1
   run -0 works
 }
 
 @test "sync sends a foreign container away that answers under our name" {
-  with_stranger interservice:sync
+  with_stranger dokku interservice:sync
 }
 
 @test "the tick sends a foreign container away that answers under our name" {
-  with_stranger ps:retire
+  with_stranger tick
 }
 
 @test "a variable that was changed by hand is set again by sync" {
@@ -131,7 +131,7 @@ named() {
   assert_equal "$(grep -c "Skipping a damaged link" <<<"$stderr")" 1
   assert_regex "$stderr" "links/$CALLER/$SERVICE@web \($1"
   run -0 works
-  run -0 dokku ps:retire
+  run -0 tick
   run -0 works
   run -0 --separate-stderr dokku interservice:list "$CALLER" --format json
   assert_equal "$(jq -r '.[].service' <<<"$output")" "$OTHER"

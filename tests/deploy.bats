@@ -66,13 +66,13 @@ lives_through_deploys() {
 
   wait_until 120 test -e "$BATS_TEST_TMPDIR/rebuilt"
   assert_equal "$(generations "$SERVICE")" 2
-  run -0 dokku ps:retire
+  run -0 tick
   wait_until 60 test -e "$BATS_TEST_TMPDIR/slow"
   run -0 cat "$BATS_TEST_TMPDIR/slow.err"
   assert_output ""
 
   wait_until 30 eval "[[ -z \$(docker ps --quiet --filter 'name=^$SERVICE\.web\.1\.[0-9]+$') ]]"
-  run -0 dokku ps:retire
+  run -0 tick
   assert_equal "$(generations "$SERVICE")" 1
   run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
 }
@@ -138,7 +138,7 @@ DOCKERFILE
   retired "${all[@]}"
   for kind in new first keepalive; do assert_load "$(stop_load "$kind")"; done
 
-  run -0 dokku ps:retire
+  run -0 tick
   run -0 dokku interservice:status
   run -0 --separate-stderr dokku interservice:sync --dry-run
   assert_output ""

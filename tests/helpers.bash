@@ -89,6 +89,18 @@ retired() {
   done
 }
 
+# tick: what Dokku's timer does every five minutes. While that is at it, ps:retire exits with 137.
+tick() {
+  local status _
+  for _ in {1..60}; do
+    status=0
+    dokku ps:retire || status=$?
+    ((status == 137)) || break
+    sleep 1
+  done
+  return "$status"
+}
+
 # destroy_apps APP...: also what Dokku leaves for later.
 destroy_apps() {
   local app

@@ -58,7 +58,7 @@ url() { dokku config:get "$1" "$2"; }
 
   run -0 dokku ps:restart "$CALLER"
   retired "$CALLER"
-  run -0 dokku ps:retire
+  run -0 tick
   run -0 caller_get "$CALLER" "http://$new:5000/"
   run -1 caller_resolve "$CALLER" "$old"
   assert_nothing_left "$old"
@@ -266,7 +266,7 @@ url() { dokku config:get "$1" "$2"; }
   run -0 dokku interservice:unlink "$CALLER" "$SERVICE" --no-restart
   run -0 dokku ps:restart "$SERVICE"
   retired "$SERVICE"
-  run -0 dokku ps:retire
+  run -0 tick
   assert_nothing_left "$SERVICE" "$copy"
 }
 
@@ -400,12 +400,12 @@ hostname_of() { docker container inspect --format '{{ .Config.Hostname }}' "$1";
 
   run -0 dokku ps:stop "$SERVICE"
   run -1 caller_get "$CALLER" "http://$SERVICE:5000/"
-  run -0 dokku ps:retire
+  run -0 tick
   run -0 dokku ps:start "$SERVICE"
   run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
 
   run -0 dokku ps:stop "$CALLER"
-  run -0 dokku ps:retire
+  run -0 tick
   run -0 dokku ps:start "$CALLER"
   run -0 caller_get "$CALLER" "http://$SERVICE:5000/"
 }
@@ -442,7 +442,7 @@ hostname_of() { docker container inspect --format '{{ .Config.Hostname }}' "$1";
   assert_output "http://${dotted//./-}:5000"
   run -0 dokku ps:restart "$dotted"
   run -0 caller_get "$CALLER" "http://${dotted//./-}:5000/"
-  run -0 dokku ps:retire
+  run -0 tick
   run -0 dokku interservice:unlink "$CALLER" "$dotted" --no-restart
   run -0 dokku interservice:unlink "$CALLER" "$long" --no-restart
   assert_nothing_left "$dotted" "$long"
