@@ -1,6 +1,6 @@
 # The one door. `make` alone says what there is.
 
-.PHONY: help pictures demo demo-down demo-dokku test test-dokku unit lint bats bench bench-deploy fuzz valgrind coverage size screenshots
+.PHONY: help pictures demo demo-down demo-dokku test test-dokku unit lint bats every-call bench bench-deploy fuzz valgrind coverage size screenshots
 
 help:
 	@echo "make demo         the story of the README on this machine's Docker; leaves it running"
@@ -8,6 +8,7 @@ help:
 	@echo "make pictures     what the README shows, from the demo that runs"
 	@echo "make demo-dokku   the same story on the Dokku of this machine (asks first)"
 	@echo "make test         every suite: lint, C unit tests, a little fuzzing, bats"
+	@echo "make every-call   commands and hooks killed, and failing, at each external call: half an hour"
 	@echo "make test-dokku   the same bats files against the Dokku of this machine"
 	@echo "make unit         C unit tests and HTTP conformance, with sanitizers and in valgrind"
 	@echo "make lint         shellcheck, shfmt, clang-format, clang-tidy, cppcheck, gcc -fanalyzer"
@@ -42,6 +43,9 @@ unit lint:
 
 bats:
 	@tests/run bats
+
+every-call:
+	@EVERY_CALL=1 tests/run tests/kill.bats tests/fail.bats
 
 bench:
 	@bench/run

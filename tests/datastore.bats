@@ -195,6 +195,16 @@ our_address() {
   assert_nothing_left "$CALLER" "postgres:$DB"
 }
 
+@test "an unlink from a datastore that was cut short makes sync fail, with the command that ends it" {
+  run -0 dokku interservice:link "$CALLER" "postgres:$DB" --no-restart
+  sed -i "/^$CALLER\$/d" "$(dokku_lib)/services/postgres/$DB/LINKS"
+  run -1 dokku interservice:sync
+  assert_output --partial "dokku postgres:unlink $DB $CALLER --no-restart"
+  run -0 dokku postgres:unlink "$DB" "$CALLER" --no-restart
+  assert_nothing_left "$CALLER" "postgres:$DB"
+  run -0 dokku interservice:sync
+}
+
 @test "a datastore whose name no app may have is linked under the host name that it has" {
   local db="DB-${DB}_"
   run -0 dokku postgres:create "$db"
