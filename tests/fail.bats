@@ -218,13 +218,13 @@ all_calls() {
   local number few
   few="$(all_calls)"
   for number in {1..40}; do
-    mkdir -p "$STORE/links/other$number" "$STORE/apps"
+    mkdir -p "$STORE/links/other$number" "$STORE/apps" "$INTERSERVICE_STANDIN"/home/{other,service}"$number"
     printf 'alias=alias\nport=80\npath=\nenv=\nattach=deploy\n' >"$STORE/links/other$number/service$number@web"
     touch "$STORE/apps/other$number" "$STORE/apps/service$number"
   done
   chown -R --reference "$STORE" "$STORE"
   assert_equal "$(all_calls)" "$few"
-  rm -r "$STORE/links" "$STORE/apps"
+  rm -r "$STORE/links" "$STORE/apps" "$INTERSERVICE_STANDIN"/home/{other,service}*
 }
 
 @test "status, each call of docker failing once, cuts nobody off" {
