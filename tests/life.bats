@@ -14,7 +14,7 @@ setup_file() {
 teardown_file() {
   destroy_apps "$CALLER" "$SERVICE"
   destroy_datastores postgres "$DB"
-  docker image rm --force "interservice-test/$SERVICE-two" "interservice-test/$SERVICE-one" >/dev/null 2>&1 || true
+  docker image rm --force "interservice-test/$SERVICE-two:1" "interservice-test/$SERVICE-one:1" >/dev/null 2>&1 || true
   dokku_down
 }
 
