@@ -113,12 +113,14 @@ subnet_of() {
 }
 
 @test "what went away while the plugin was disabled takes its links along, and is not made anew" {
-  local caller gone service db
-  caller="$(new_app)" gone="$(new_app)" service="$(new_app)" db="$(new_datastore redis)"
+  local caller gone service db unlinked
+  caller="$(new_app)" gone="$(new_app)" service="$(new_app)" db="$(new_datastore redis)" unlinked="$(new_datastore redis)"
   run -0 dokku interservice:link "$caller" "$service" --port 5000 --env A_URL --no-restart
   run -0 dokku interservice:link "$gone" "$caller" --port 5000 --no-restart
   run -0 dokku interservice:link "$caller" "redis:$db" --no-restart
+  run -0 dokku interservice:link "$caller" "redis:$unlinked" --no-restart
   run -0 dokku plugin:disable interservice
+  dokku redis:unlink "$unlinked" "$caller" --no-restart
   dokku apps:destroy "$gone" --force
   dokku apps:destroy "$service" --force
   dokku redis:unlink "$db" "$caller" --no-restart
@@ -131,13 +133,17 @@ subnet_of() {
   assert_line --partial "$gone is no longer linked to $caller: there is no $gone any more"
   assert_line --partial "$caller is no longer linked to $service: there is no $service any more"
   assert_line --partial "$caller is no longer linked to redis:$db: there is no redis:$db any more"
+  run -0 dokku interservice:sync
+  assert_line --partial "$caller is no longer linked to redis:$unlinked: dokku redis:unlink was done"
   run -0 dokku interservice:status
   run -1 dokku config:get "$caller" A_URL
+  assert_equal "$(dokku redis:links "$unlinked")" ""
   assert_equal "$(left)" ""
   assert [ ! -e "$(dokku_lib)/data/interservice/links" ]
   assert [ ! -e "$(dokku_lib)/config/$gone" ]
   assert [ ! -s "$(dokku_lib)/config/redis/$db/post-create-network" ]
   destroy_apps "$caller"
+  destroy_datastores redis "$unlinked"
 }
 
 # left: our networks.
