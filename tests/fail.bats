@@ -82,6 +82,16 @@ fill_disk() {
 
 make_room() { rm "$1/.filler"; }
 
+# link_finds_no_room DIRECTORY SERVICE [FLAG...]: what Dokku writes there it cannot.
+link_finds_no_room() {
+  small_disk "$1"
+  fill_disk "$1"
+  run ! dokku interservice:link "$CALLER" "${@:2}" --no-restart
+  assert_output --partial "No space left"
+  assert_output --partial "dokku interservice:sync $CALLER"
+  make_room "$1"
+}
+
 @test "on a full disk nothing is half done, and what is linked stays linked" {
   small_disk "$STORE"
   run -0 dokku interservice:link "$CALLER" "$SERVICE" --alias first --no-restart
@@ -135,12 +145,7 @@ make_room() { rm "$1/.filler"; }
 @test "when Dokku has no room for the caller's variable, link and unlink say so and can be finished" {
   local config
   config="$(dokku_lib)/config/$CALLER"
-  small_disk "$config"
-  fill_disk "$config"
-  run ! dokku interservice:link "$CALLER" "$SERVICE" --no-restart
-  assert_output --partial "No space left"
-  assert_output --partial "dokku interservice:sync $CALLER"
-  make_room "$config"
+  link_finds_no_room "$config" "$SERVICE"
   as_wished
   is_linked
 
@@ -161,12 +166,7 @@ make_room() { rm "$1/.filler"; }
   before="$(snapshot "$SERVICE")"
   for plugin in network docker-options; do
     directory="$(dokku_lib)/config/$plugin/$SERVICE"
-    small_disk "$directory"
-    fill_disk "$directory"
-    run ! dokku interservice:link "$CALLER" "$SERVICE" --attach create --no-restart
-    assert_output --partial "No space left"
-    assert_output --partial "dokku interservice:sync $CALLER"
-    make_room "$directory"
+    link_finds_no_room "$directory" "$SERVICE" --attach create
     synced
     is_attached "$SERVICE"
 
@@ -184,12 +184,7 @@ make_room() { rm "$1/.filler"; }
   local directory
   for directory in "config/redis/$DB" "services/redis/$DB"; do
     directory="$(dokku_lib)/$directory"
-    small_disk "$directory"
-    fill_disk "$directory"
-    run ! dokku interservice:link "$CALLER" "redis:$DB" --no-restart
-    assert_output --partial "No space left"
-    assert_output --partial "dokku interservice:sync $CALLER"
-    make_room "$directory"
+    link_finds_no_room "$directory" "redis:$DB"
     datastore_as_wished
     assert [ -e "$STORE/links/$CALLER/redis:$DB" ]
     unlink_datastore
